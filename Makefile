@@ -1,0 +1,29 @@
+# Two commands on a fresh machine: `make demo` and `make test`.
+PYTHON ?= python3
+BIN := .venv/bin
+
+.PHONY: demo test lint clean
+
+.venv/installed: pyproject.toml constraints.txt
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	touch $@
+
+# Makes a small corpus (a real face, synthesised speech), annotates it, shows the table.
+demo: .venv/installed
+	$(BIN)/python benchmarks/demo_corpus.py demo/corpus
+	$(BIN)/annotate --workspace demo/.annotate run demo/corpus
+	$(BIN)/annotate --workspace demo/.annotate list --uncertain-top 20
+
+test: .venv/installed
+	$(BIN)/python -m pytest -n 2 --dist loadfile
+
+lint: .venv/installed
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/codespell
+
+clean:
+	rm -rf .venv build dist demo *.egg-info

@@ -1,0 +1,1 @@
+"""Which clips are worth asking a human about: scores over predictions."""

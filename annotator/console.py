@@ -1,0 +1,321 @@
+"""How results look: tables for people, JSON for machines, progress on the error stream."""
+
+import json
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, is_dataclass
+from pathlib import Path
+
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from annotator.recorder import Observer
+from annotator.recorder import Progress as RunProgress
+from annotator.registry import ModelVersion
+from annotator.run import RunSummary
+from annotator.store.records import ClipDetail, Failure, RankedClip, Status, StoredPrediction
+from annotator.types import MODALITIES, Bounds
+from annotator.workspace import Workspace
+
+PLAIN_SECONDS = 10.0  # between progress lines where the error stream is no terminal
+
+UNTRAINED = (
+    "The model {name!r} is UNTRAINED: its weights are random, and every probability and "
+    "uncertainty from it is noise."
+)
+
+
+def printable(text: object) -> str:
+    """Text that any terminal can show: undecodable bytes and line breaks are escaped.
+
+    >>> printable("a\\nb\\udcff")
+    'a\\\\nb\\\\xff'
+    """
+    escaped = str(text).encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in escaped)
+
+
+def print_json(data: object) -> None:
+    """One JSON document on the output stream."""
+    sys.stdout.write(json.dumps(data, default=_plain, indent=2) + "\n")
+
+
+def _plain(value: object) -> object:
+    if is_dataclass(value) and not isinstance(value, type):
+        return asdict(value)
+    if isinstance(value, Mapping):
+        return dict(value)
+    if isinstance(value, Path):
+        return printable(value)
+    return str(value)
+
+
+def say(text: str) -> None:
+    """A line for people, on the output stream."""
+    _out().print(escape(text), highlight=False)
+
+
+def warn_if_untrained(model: ModelVersion) -> None:
+    """Say loudly, on the error stream, that an untrained model's numbers mean nothing."""
+    if not model.trained:
+        _err().print(f"[bold red]{escape(UNTRAINED.format(name=model.name))}", highlight=False)
+
+
+def _out() -> Console:
+    return Console(file=sys.stdout, soft_wrap=True)
+
+
+def _err() -> Console:
+    return Console(file=sys.stderr, soft_wrap=True)
+
+
+class _Display(Observer):
+    """A progress bar on a terminal; elsewhere a line every ten seconds."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._progress = RunProgress()
+        self._began = time.monotonic()
+        self._said = self._began
+        self._bar = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            TextColumn("{task.percentage:>3.0f} %"),
+            TextColumn("{task.fields[numbers]}"),
+            TimeRemainingColumn(compact=True),
+            console=console,
+            transient=True,
+            disable=not console.is_terminal,
+        )
+        self._task = self._bar.add_task("annotating", total=1.0, numbers="")
+
+    def started(self, progress: RunProgress) -> None:
+        self._progress = progress
+        if progress.files:
+            self._bar.start()
+
+    def advanced(self) -> None:
+        self._bar.update(self._task, completed=self._progress.fraction, numbers=self._numbers())
+        now = time.monotonic()
+        if not self._console.is_terminal and now - self._said >= PLAIN_SECONDS:
+            self._said = now
+            self._console.print(f"{self._progress.fraction:.0%} {self._numbers()}", highlight=False)
+
+    def failed(self, path: Path, where: Bounds | None, stage: str, reason: str) -> None:
+        place = f" [{where[0] / 1000:.1f}-{where[1] / 1000:.1f} s]" if where else ""
+        line = printable(f"failed: {path}{place}: {stage}: {reason}")
+        self._console.print(f"[red]{escape(line)}", highlight=False)
+
+    def interrupted(self) -> None:
+        self._console.print(
+            "Stopping: the clips in flight are being finished; Ctrl-C again stops at once."
+        )
+
+    def close(self) -> None:
+        self._bar.stop()
+
+    def _numbers(self) -> str:
+        seconds = max(time.monotonic() - self._began, 1e-3)
+        p = self._progress
+        return (
+            f"{p.files_done}/{p.files} files, {p.clips} clips, {p.clips / seconds:.1f} clips/s, "
+            f"{p.media_ms / 1000 / seconds:.1f}× real time, {p.failures} failed"
+        )
+
+
+@contextmanager
+def run_display() -> Iterator[Observer]:
+    """What shows a run's progress on the error stream."""
+    display = _Display(_err())
+    try:
+        yield display
+    finally:
+        display.close()
+
+
+def print_summary(summary: RunSummary, model: ModelVersion, *, as_json: bool) -> None:
+    """What a run did, where its time went, and how to go on."""
+    if as_json:
+        print_json({**asdict(summary), "model": model.name, "trained": model.trained})
+        return
+    out = _out()
+    if summary.stage_seconds and summary.clips:
+        out.print(_stage_table(summary))
+    rate = summary.media_seconds / max(summary.wall_seconds, 1e-9)
+    say(
+        f"{summary.clips} clips of {summary.files} files in {summary.wall_seconds:.1f} s "
+        f"({rate:.1f}× real time), {summary.failures} failed, {len(summary.skipped)} skipped."
+    )
+    for skipped in summary.skipped:
+        say(printable(f"skipped: {skipped.path}: {skipped.reason}"))
+    if summary.other_files:
+        kinds = ", ".join(f"{n} {kind or 'bare'}" for kind, n in summary.other_files.items())
+        say(f"not media: {kinds}")
+    if summary.failures:
+        say(
+            "`annotate list --failed` shows the reasons; `annotate retry` marks them to be tried again."
+        )
+    if summary.state == "interrupted":
+        say(f"Interrupted with {summary.left} files left. The same command goes on from here.")
+    elif not summary.files:
+        say("Nothing left to do.")
+
+
+def _stage_table(summary: RunSummary) -> Table:
+    table = Table("stage", "seconds", "share", title="Where the time went (all processes)")
+    for column in table.columns[1:]:
+        column.justify = "right"
+    total = sum(summary.stage_seconds.values())
+    for name, seconds in sorted(summary.stage_seconds.items(), key=lambda item: -item[1]):
+        table.add_row(name, f"{seconds:.2f}", f"{seconds / total:.0%}")
+    return table
+
+
+def print_ranked(
+    clips: Sequence[RankedClip], model: ModelVersion, by: str, *, as_json: bool
+) -> None:
+    """Clips in their order, a row each, with the probability of every label."""
+    if as_json:
+        print_json({"model": model.name, "trained": model.trained, "by": by, "clips": list(clips)})
+        return
+    warn_if_untrained(model)
+    title = f"model {model.name}" + ("" if model.trained else " (UNTRAINED)")
+    table = Table("clip", "file", "from", "to", by, *model.labels, title=title)
+    for clip in clips:
+        probabilities = {label.label: label.p for label in clip.scores.labels}
+        table.add_row(
+            str(clip.clip_id),
+            printable(Path(clip.path).name),
+            _seconds(clip.start_ms),
+            _seconds(clip.end_ms),
+            f"{clip.score:.3f}",
+            *(f"{probabilities[label]:.2f}" for label in model.labels),
+        )
+    _out().print(table)
+
+
+def print_failures(failures: Sequence[Failure], *, as_json: bool) -> None:
+    """Every failed file and clip, with stage and reason."""
+    if as_json:
+        print_json(list(failures))
+        return
+    table = Table("clip", "file", "from", "to", "stage", "reason")
+    for failure in failures:
+        table.add_row(
+            "" if failure.clip_id is None else str(failure.clip_id),
+            printable(failure.path),
+            _seconds(failure.start_ms),
+            _seconds(failure.end_ms),
+            failure.stage,
+            escape(printable(failure.reason)),
+        )
+    _out().print(table if failures else "Nothing failed.")
+
+
+def print_status(workspace: Workspace, status: Status, *, as_json: bool) -> None:
+    """What the workspace holds."""
+    if as_json:
+        print_json({"workspace": str(workspace.root), **asdict(status)})
+        return
+    table = Table(show_header=False, box=None)
+    table.add_row("workspace", printable(workspace.root))
+    table.add_row("files", _counts(status.media))
+    table.add_row("clips", _counts(status.clips))
+    table.add_row("hours", f"{status.media_ms / 3_600_000:.2f}")
+    for model in status.models:
+        count = status.predictions.get(model.name, 0)
+        mark = "" if model.trained else " [bold red]UNTRAINED: random weights, numbers are noise"
+        table.add_row("model", f"{escape(model.name)}: {count} clips annotated{mark}")
+    if (last := status.last_run) is not None:
+        table.add_row("last run", f"{last.state}, begun {last.started_at:%Y-%m-%d %H:%M} UTC")
+    _out().print(table)
+    if status.failures:
+        failures = Table("failed", "stage", "reason", title="Failures")
+        for failure in status.failures:
+            reason = escape(printable(failure.reason))
+            failures.add_row(f"{failure.count} {failure.kind}", failure.stage, reason)
+        _out().print(failures)
+        say("`annotate retry` marks them to be tried again by the next run.")
+
+
+def print_details(clips: Sequence[ClipDetail], *, as_json: bool) -> None:
+    """All that is known of the clips."""
+    if as_json:
+        print_json(list(clips))
+        return
+    for clip in clips:
+        _out().print(_detail_table(clip))
+        for prediction in clip.predictions:
+            _out().print(_prediction_table(prediction))
+
+
+def _detail_table(clip: ClipDetail) -> Table:
+    table = Table(show_header=False, box=None)
+    span = f"{_seconds(clip.segment.start_ms)} to {_seconds(clip.segment.end_ms)} s"
+    table.add_row("clip", f"{clip.clip_id}, {span}, bounds from {clip.segment.origin}")
+    table.add_row("file", escape(printable(clip.path)))
+    table.add_row("state", clip.state if clip.active else f"{clip.state}, no longer in the plan")
+    if clip.reason is not None:
+        table.add_row("reason", escape(printable(f"{clip.stage}: {clip.reason}")))
+    if clip.segment.text:
+        origin = clip.segment.text_origin or "unknown origin"
+        table.add_row("transcript", escape(printable(f"{clip.segment.text} ({origin})")))
+    for modality in MODALITIES:
+        steps = clip.steps.get(modality)
+        known = (
+            f"{steps} steps" if steps else f"absent: {clip.absent.get(modality, 'not yet known')}"
+        )
+        table.add_row(modality, known)
+    return table
+
+
+def _prediction_table(prediction: StoredPrediction) -> Table:
+    scores = prediction.scores
+    bald = "" if scores.bald is None else f", BALD {scores.bald:.3f}"
+    title = (
+        f"model {escape(prediction.model)}: variance {scores.variance:.3f}, "
+        f"entropy {scores.entropy:.3f}, margin {scores.margin:.3f}{bald}"
+    )
+    columns = ("p", "p_mu", "p_sigma", "p_direct", "sigma_visual", "sigma_audio", "sigma_text")
+    table = Table("label", *columns, title=title)
+    for label in scores.labels:
+        values = (getattr(label, column) for column in columns)
+        table.add_row(label.label, *("-" if v is None else f"{v:.3f}" for v in values))
+    return table
+
+
+def print_retried(count: int, *, as_json: bool) -> None:
+    """How many failures the next run will try again."""
+    if as_json:
+        print_json({"retried": count})
+        return
+    say(f"{count} marked to be tried again by the next `annotate run`.")
+
+
+def print_models(versions: Sequence[ModelVersion], *, as_json: bool) -> None:
+    """Model versions, a row each."""
+    if as_json:
+        print_json(list(versions))
+        return
+    table = Table("model", "trained", "labels", "features", "weights")
+    for version in versions:
+        table.add_row(
+            version.name,
+            "yes" if version.trained else "UNTRAINED",
+            ", ".join(version.labels),
+            ", ".join(dict.fromkeys(version.extractors.values())),
+            version.weights_hash[:12],
+        )
+    _out().print(table)
+
+
+def _seconds(milliseconds: int | None) -> str:
+    return "" if milliseconds is None else f"{milliseconds / 1000:.1f}"
+
+
+def _counts(counts: Mapping[str, int]) -> str:
+    return ", ".join(f"{count} {state}" for state, count in sorted(counts.items())) or "none"

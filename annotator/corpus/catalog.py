@@ -1,0 +1,57 @@
+"""What a run is asked to annotate: every media file of the given folders, files and manifests."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from annotator.corpus.manifest import Manifest, ManifestEntry, is_manifest, read_manifest
+from annotator.corpus.plan import PlanSettings, plan_key
+from annotator.corpus.scan import scan
+from annotator.corpus.sidecars import SidecarFinder, Sidecars
+from annotator.types import Skipped, Source
+
+
+@dataclass(frozen=True, slots=True)
+class CatalogItem:
+    """One media file with all that decides its clips; `plan_key` is the digest of that."""
+
+    source: Source
+    sidecars: Sidecars
+    entries: tuple[ManifestEntry, ...]
+    plan_key: str
+
+
+@dataclass(frozen=True, slots=True)
+class Catalog:
+    """The files by path, what was skipped and why, and how many files are not media."""
+
+    items: Mapping[Path, CatalogItem]
+    skipped: tuple[Skipped, ...] = ()
+    other: Mapping[str, int] = field(default_factory=dict)
+
+
+def read_catalog(paths: Sequence[Path], settings: PlanSettings) -> Catalog:
+    """Scan folders and files and read manifests; no media file is opened.
+
+    Raises:
+        UsageError: a path does not exist or a manifest cannot be used.
+    """
+    manifests = {path: read_manifest(path) for path in paths if is_manifest(path)}
+    entries = {
+        media: rows for manifest in manifests.values() for media, rows in manifest.entries.items()
+    }
+    found = scan([path for path in paths if path not in manifests] + list(entries))
+    find = SidecarFinder()
+    items = {}
+    for source in found.sources:
+        sidecars, rows = find(source.path), entries.get(source.path, ())
+        key = plan_key(source, sidecars, settings, rows)
+        items[source.path] = CatalogItem(source, sidecars, rows, key)
+    skipped = [*found.skipped, *_problems(manifests)]
+    return Catalog(items, tuple(skipped), found.other)
+
+
+def _problems(manifests: Mapping[Path, Manifest]) -> Iterator[Skipped]:
+    for path, manifest in manifests.items():
+        for problem in manifest.problems:
+            yield Skipped(path, f"row {problem.row}: {problem.reason}")

@@ -1,0 +1,107 @@
+"""Read the time-aligned text of one tier of an ELAN file (.eaf).
+
+The format: https://www.mpi.nl/tools/elan/EAF_Annotation_Format_3.0_and_ELAN.pdf. We read the
+XML ourselves through defusedxml: pympi 1.71 parses hostile XML, and fails on files without a
+schema location. Media and files an .eaf links to are never opened.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from xml.etree.ElementTree import Element, ParseError
+
+from defusedxml import ElementTree
+
+from annotator.corpus.cues import STAGE, Cue, CueTrack, collect, read_limited
+from annotator.errors import StageFailure
+
+# A tier is the transcript if a word of its name starts so, first come first.
+TRANSCRIPT_NAMES = ("transcri", "utterance", "text", "default")
+
+
+@dataclass(frozen=True, slots=True)
+class _Tier:
+    name: str
+    cues: tuple[Cue, ...]  # as annotated, not yet cleaned
+    unaligned: int
+
+
+def read_elan(path: Path, tier: str | None = None) -> CueTrack:
+    """The time-aligned annotations of a tier; its participant is the speaker.
+
+    Without `tier`: the tier named like a transcript (`TRANSCRIPT_NAMES`), else the one with
+    the most time-aligned annotations. Annotations that only refer to others, or whose time
+    slots have no value, are counted as dropped.
+
+    Raises:
+        StageFailure: not readable, not an ELAN file, with a DTD or entities (refused), or
+            without the tier asked for.
+    """
+    root = _parse(path)
+    times = _time_slots(root)
+    tiers = [_tier(element, times) for element in root.iter("TIER")]
+    chosen = _named(path, tiers, tier) if tier is not None else _most_like_transcript(tiers)
+    if chosen is None:
+        return CueTrack(())
+    track = collect(chosen.cues)
+    return CueTrack(track.cues, track.dropped + chosen.unaligned)
+
+
+def _parse(path: Path) -> Element:
+    data = read_limited(path)
+    try:
+        root: Element = ElementTree.fromstring(data, forbid_dtd=True)
+    except (ParseError, ValueError, LookupError) as error:  # defusedxml's refusals are ValueErrors
+        reason = " ".join(str(error).split())
+        raise StageFailure(STAGE, f"{path.name!r} is not safe, sound XML: {reason}") from error
+    if root.tag != "ANNOTATION_DOCUMENT":
+        raise StageFailure(STAGE, f"{path.name!r} is XML but not an ELAN annotation document")
+    return root
+
+
+def _time_slots(root: Element) -> dict[str, int]:
+    """Milliseconds by slot id; slots without a value are left out."""
+    slots: dict[str, int] = {}
+    for slot in root.iter("TIME_SLOT"):
+        value = slot.get("TIME_VALUE", "")
+        if re.fullmatch(r"[0-9]{1,12}", value):
+            slots[slot.get("TIME_SLOT_ID", "")] = int(value)
+    return slots
+
+
+def _tier(element: Element, times: Mapping[str, int]) -> _Tier:
+    speaker = element.get("PARTICIPANT")
+    cues = tuple(_cues(element, times, speaker))
+    total = sum(1 for _ in element.iter("ANNOTATION"))
+    return _Tier(element.get("TIER_ID", ""), cues, total - len(cues))
+
+
+def _cues(element: Element, times: Mapping[str, int], speaker: str | None) -> Iterator[Cue]:
+    for annotation in element.iter("ALIGNABLE_ANNOTATION"):
+        start = times.get(annotation.get("TIME_SLOT_REF1", ""))
+        end = times.get(annotation.get("TIME_SLOT_REF2", ""))
+        if start is not None and end is not None:
+            yield Cue(start, end, annotation.findtext("ANNOTATION_VALUE") or "", speaker)
+
+
+def _named(path: Path, tiers: list[_Tier], name: str) -> _Tier:
+    for tier in tiers:
+        if tier.name == name:
+            return tier
+    known = ", ".join(repr(tier.name) for tier in tiers) or "none"
+    raise StageFailure(STAGE, f"{path.name!r} has no tier {name!r}; it has {known}")
+
+
+def _most_like_transcript(tiers: list[_Tier]) -> _Tier | None:
+    aligned = [tier for tier in tiers if tier.cues]
+    return min(aligned, key=lambda tier: (_name_rank(tier.name), -len(tier.cues)), default=None)
+
+
+def _name_rank(name: str) -> int:
+    """The place of the first transcript-like word; names without one come last."""
+    words = re.split(r"[\W_]+", name.lower())
+    for rank, start in enumerate(TRANSCRIPT_NAMES):
+        if any(word.startswith(start) for word in words):
+            return rank
+    return len(TRANSCRIPT_NAMES)

@@ -1,0 +1,183 @@
+"""Local worker processes: each takes a file at a time and sends back its events.
+
+A worker and the main process share one pipe. A full pipe blocks the worker, which bounds memory
+without any queue of our own, and a closed one ends it, so no worker outlives a killed run. A file
+that kills its worker costs its own row: the next file gets a new worker.
+"""
+
+import multiprocessing
+import os
+import signal
+from collections.abc import Iterator
+from dataclasses import dataclass
+from multiprocessing.connection import Connection, wait
+from multiprocessing.process import BaseProcess
+from multiprocessing.synchronize import Event as StopFlag
+from typing import Self
+
+from annotator.errors import AnnotateError, EnvironmentFault
+from annotator.stages import Event, MediaFailed, MediaJob
+from annotator.toolkit import ToolSettings
+
+_SPAWN = multiprocessing.get_context("spawn")  # a fork would copy torch's locked threads
+
+
+@dataclass(frozen=True, slots=True)
+class JobDone:
+    """The worker is through with the file; seconds by stage, in the worker's wall time."""
+
+    seconds: dict[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """The worker met something that is not the file's fault; the run has to stop."""
+
+    message: str
+
+
+@dataclass
+class _Worker:
+    process: BaseProcess
+    pipe: Connection
+    job: MediaJob | None = None
+
+
+class LocalEngine:
+    """Runs jobs on `workers` processes; a context manager that leaves none behind."""
+
+    def __init__(self, tools: ToolSettings, workers: int) -> None:
+        self._tools = tools
+        self._count = workers
+        self._stop: StopFlag = _SPAWN.Event()
+        self._workers: list[_Worker] = []
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        for worker in self._workers:
+            worker.pipe.close()
+        for worker in self._workers:
+            worker.process.join(timeout=2)
+            if worker.process.is_alive():
+                worker.process.kill()
+                worker.process.join()
+
+    def finish_clips_in_flight(self) -> None:
+        """Ask the workers to stop after the clip they are at; safe in a signal handler."""
+        self._stop.set()
+
+    def run(self, jobs: Iterator[MediaJob]) -> Iterator[tuple[MediaJob, Event | JobDone]]:
+        """Give out the jobs, largest worry first to whoever is free, and yield what comes back.
+
+        Raises:
+            EnvironmentFault: a worker reports one (disk full, no ffmpeg), or cannot start.
+        """
+        more = True
+        while True:
+            while more and not self._stop.is_set() and (worker := self._idle()) is not None:
+                job = next(jobs, None)
+                if job is None:
+                    more = False
+                    break
+                worker.job = job
+                worker.pipe.send(job)
+            busy = [worker for worker in self._workers if worker.job is not None]
+            if not busy:
+                return
+            for ready in wait([worker.pipe for worker in busy]):
+                worker = next(worker for worker in busy if worker.pipe is ready)
+                yield from self._receive(worker)
+
+    def _idle(self) -> _Worker | None:
+        for worker in self._workers:
+            if worker.job is None:
+                return worker
+        if len(self._workers) < self._count:
+            self._workers.append(self._start())
+            return self._workers[-1]
+        return None
+
+    def _start(self) -> _Worker:
+        ours, theirs = _SPAWN.Pipe()
+        process = _SPAWN.Process(
+            target=_work,
+            args=(theirs, self._tools, self._stop),
+            name="annotate worker",
+            daemon=True,
+        )
+        process.start()
+        theirs.close()
+        return _Worker(process, ours)
+
+    def _receive(self, worker: _Worker) -> Iterator[tuple[MediaJob, Event | JobDone]]:
+        job = worker.job
+        if job is None:
+            return
+        try:
+            message: Event | JobDone | Fault = worker.pipe.recv()
+        except (EOFError, ConnectionResetError):
+            yield job, self._bury(worker)
+            yield job, JobDone({})
+            return
+        if isinstance(message, Fault):
+            raise EnvironmentFault(message.message)
+        if isinstance(message, JobDone):
+            worker.job = None
+        yield job, message
+
+    def _bury(self, worker: _Worker) -> MediaFailed:
+        worker.pipe.close()
+        worker.process.join()
+        self._workers.remove(worker)
+        code = worker.process.exitcode or 0
+        cause = signal.Signals(-code).name if code < 0 else f"exit code {code}"
+        return MediaFailed("worker", f"the worker process died on this file ({cause})")
+
+
+def _work(pipe: Connection, tools: ToolSettings, stop: StopFlag) -> None:
+    """The life of a worker process."""
+    # A Ctrl-C belongs to the main process; ffmpeg children must not get the terminal's either.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    os.setpgid(0, 0)
+    try:
+        _serve(pipe, tools, stop)
+    except (EOFError, BrokenPipeError, ConnectionResetError):
+        return  # the main process is gone; what was finished is in the cache
+
+
+def _serve(pipe: Connection, settings: ToolSettings, stop: StopFlag) -> None:
+    from annotator.clock import StageClock
+    from annotator.stages import annotate_media
+
+    clock = StageClock()
+    try:
+        with clock.stage("load"):
+            tools, cache = _load(settings)
+        while True:
+            job: MediaJob = pipe.recv()
+            try:
+                for event in annotate_media(job, tools, cache, clock, stop.is_set):
+                    with clock.stage("send"):
+                        pipe.send(event)
+            except EnvironmentFault:
+                raise
+            except (BrokenPipeError, ConnectionResetError):
+                raise
+            except Exception as error:  # noqa: BLE001  one file of a batch; the reason is stored
+                pipe.send(MediaFailed("worker", f"{type(error).__name__}: {error}"))
+            pipe.send(JobDone(dict(clock.seconds)))
+            clock.seconds.clear()
+    except EnvironmentFault as fault:
+        pipe.send(Fault(str(fault)))
+
+
+def _load(settings: ToolSettings) -> "tuple[Tools, FeatureCache]":
+    try:
+        return settings.load()
+    except AnnotateError as error:
+        raise EnvironmentFault(str(error)) from error
+    except Exception as error:  # a plugin may raise anything; no file is to blame
+        raise EnvironmentFault(f"cannot load the extractors: {error}") from error

@@ -1,0 +1,172 @@
+"""Model versions of a workspace: a folder each, weights in safetensors and a description in JSON.
+
+A description is read without torch, so that listing models and a run with nothing to do stay
+quick; the weights are checked against their hash when they are loaded.
+"""
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from annotator.errors import UsageError
+from annotator.features.extractor import DEFAULT_EXTRACTORS, extractor_spec
+from annotator.types import DEFAULT_LABELS, MODALITIES, Modality
+from annotator.workspace import Workspace
+
+if TYPE_CHECKING:
+    from lddu_model import LDDU
+
+UNTRAINED = "untrained"
+UNTRAINED_SEED = 0
+FOREIGN = "foreign features"  # what a released checkpoint was trained on: not ours
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+
+
+@dataclass(frozen=True, slots=True)
+class ModelVersion:
+    """One version: its labels, the extractors it was trained on, and where it lies."""
+
+    name: str
+    weights_hash: str
+    labels: tuple[str, ...]
+    extractors: Mapping[Modality, str]
+    trained: bool
+    config: Mapping[str, Any]
+    path: Path
+    parent: str | None = None
+
+
+def versions(workspace: Workspace) -> list[ModelVersion]:
+    """All versions in the workspace, by name."""
+    return [read_version(folder) for folder in sorted(workspace.models.glob("[!.]*/"))]
+
+
+def choose(workspace: Workspace, name: str | None) -> ModelVersion:
+    """The version of that name; by default the one trained version, else the untrained one.
+
+    Raises:
+        UsageError: there is no such version, or there are several to choose from.
+    """
+    known = {version.name: version for version in versions(workspace)}
+    if name is not None and name != UNTRAINED:
+        if name not in known:
+            names = ", ".join(sorted({*known, UNTRAINED}))
+            raise UsageError(f"no model {name!r} in this workspace: expected one of {names}")
+        return known[name]
+    trained = [v for v in known.values() if v.trained and FOREIGN not in v.extractors.values()]
+    if name is None and len(trained) == 1:
+        return trained[0]
+    if name is None and trained:
+        names = ", ".join(version.name for version in trained)
+        raise UsageError(f"several models to choose from: name one with --model ({names})")
+    return known.get(UNTRAINED) or _make_untrained(workspace)
+
+
+def check_runnable(version: ModelVersion) -> None:
+    """Refuse a model on features it has not been trained on.
+
+    Raises:
+        UsageError: naming what the model expects and what there is.
+    """
+    for modality in MODALITIES:
+        wanted, ours = version.extractors[modality], extractor_spec(DEFAULT_EXTRACTORS[modality])
+        if wanted != ours.id:
+            raise UsageError(
+                f"model {version.name!r} was trained on {modality} features of {wanted!r}, this "
+                f"installation extracts {ours.id!r}: take another with --model, or train on these"
+            )
+
+
+def import_released(
+    workspace: Workspace, file: Path, name: str, labels: tuple[str, ...] | None
+) -> ModelVersion:
+    """Make a version of a checkpoint in the format of the released LDDU code.
+
+    Raises:
+        UsageError: the name is taken or unfit, or the file is not such a checkpoint.
+    """
+    from lddu_model import from_released, read_weights
+
+    if not _NAME.fullmatch(name):
+        raise UsageError(f"{name!r} cannot name a model: expected letters, digits, dot, dash, _")
+    try:
+        network = from_released(read_weights(file), labels)
+    except ValueError as error:
+        raise UsageError(f"cannot import {file}: {error}") from error
+    return _save(workspace, network, name, dict.fromkeys(MODALITIES, FOREIGN), trained=True)
+
+
+def load_network(version: ModelVersion) -> "LDDU":
+    """The network of a version, checked against its hash, on the CPU.
+
+    Raises:
+        UsageError: its files are damaged.
+    """
+    from lddu_model import load
+
+    try:
+        return load(version.path).network
+    except ValueError as error:
+        raise UsageError(f"model {version.name!r} is damaged: {error}") from error
+
+
+def read_version(folder: Path) -> ModelVersion:
+    """The description of the version in a folder.
+
+    Raises:
+        UsageError: the description is missing or damaged.
+    """
+    try:
+        described = json.loads((folder / "model.json").read_text(encoding="utf-8"))
+        metadata = described["metadata"]
+        return ModelVersion(
+            name=folder.name,
+            weights_hash=str(described["weights_sha256"]),
+            labels=tuple(map(str, described["config"]["labels"])),
+            extractors={m: str(metadata["extractors"][m]) for m in MODALITIES},
+            trained=metadata["trained"] is True,
+            config=described["config"],
+            path=folder,
+        )
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise UsageError(
+            f"the model in {folder} is damaged ({type(error).__name__}: {error}): "
+            "remove the folder or import it again"
+        ) from error
+
+
+def _make_untrained(workspace: Workspace) -> ModelVersion:
+    """A seeded network for our own features, to stand in until a trained one is there."""
+    from lddu_model import Config, InputSpec, untrained
+
+    ours = {m: extractor_spec(DEFAULT_EXTRACTORS[m]) for m in MODALITIES}
+    config = Config(
+        labels=DEFAULT_LABELS,
+        visual=InputSpec(ours["visual"].dimension),
+        audio=InputSpec(ours["audio"].dimension),
+        text=InputSpec(ours["text"].dimension),
+    )
+    extractors = {m: ours[m].id for m in MODALITIES}
+    network = untrained(config, seed=UNTRAINED_SEED)
+    return _save(workspace, network, UNTRAINED, extractors, trained=False)
+
+
+def _save(
+    workspace: Workspace,
+    network: "LDDU",
+    name: str,
+    extractors: Mapping[Modality, str],
+    *,
+    trained: bool,
+) -> ModelVersion:
+    from lddu_model import save
+
+    folder = workspace.models / name
+    try:
+        save(network, folder, {"trained": trained, "extractors": dict(extractors)})
+    except ValueError as error:
+        raise UsageError(f"cannot save the model: {error}") from error
+    return read_version(folder)

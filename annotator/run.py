@@ -1,0 +1,189 @@
+"""`annotate run`: plan what is left to do, have it done, predict, and write it down.
+
+The main process is the only writer. Workers decode and extract; features come back over their
+pipes, go through the model in batches of like length, and are stored in one transaction with the
+rows they belong to. Whatever is interrupted is simply still pending.
+"""
+
+import os
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from annotator import __version__
+from annotator.clock import StageClock
+from annotator.corpus.catalog import Catalog, read_catalog
+from annotator.corpus.plan import PlanSettings
+from annotator.engines.local import LocalEngine
+from annotator.interrupt import until_interrupted
+from annotator.recorder import Observer, Recorder
+from annotator.registry import ModelVersion, load_network
+from annotator.stages import MediaJob, bounds
+from annotator.store.engine import Store
+from annotator.store.records import PendingMedia, RunState
+from annotator.toolkit import ToolSettings
+from annotator.types import Skipped, TranscriptMode
+from annotator.workspace import Workspace
+
+if TYPE_CHECKING:
+    from annotator.predict import Predictor
+
+
+@dataclass(frozen=True, slots=True)
+class RunSettings:
+    """What the user chose for one run; `workers` are processes, `mc_dropout` passes for BALD."""
+
+    plan: PlanSettings
+    device: str = "auto"
+    workers: int = os.cpu_count() or 1
+    mc_dropout: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class RunSummary:
+    """What a run did. `state` is done or interrupted; `left` counts files with work to do."""
+
+    run_id: int
+    state: RunState
+    files: int
+    clips: int
+    failures: int
+    media_seconds: float
+    wall_seconds: float
+    stage_seconds: Mapping[str, float]
+    skipped: tuple[Skipped, ...]
+    other_files: Mapping[str, int]
+    left: int
+
+    @property
+    def exit_code(self) -> int:
+        """0 done, 1 some clips or files failed, 130 interrupted."""
+        if self.state == "interrupted":
+            return 130
+        return 1 if self.failures else 0
+
+
+def run(
+    workspace: Workspace,
+    paths: Sequence[Path],
+    model: ModelVersion,
+    settings: RunSettings,
+    observer: Observer,
+) -> RunSummary:
+    """Annotate every clip under `paths` that `model` has not annotated yet.
+
+    Raises:
+        UsageError: a path does not exist, a manifest cannot be read, an option cannot be met.
+        EnvironmentFault: the disk is full, the database locked, ffmpeg missing.
+    """
+    began = time.perf_counter()
+    clock = StageClock()
+    with clock.stage("scan"):
+        catalog = read_catalog(paths, settings.plan)
+    with workspace.open_store() as store:
+        model_id = store.register_model(model)
+        run_id = store.start_run(model_id, _provenance(settings, model), __version__)
+        with clock.stage("store"):
+            items = catalog.items.values()
+            store.sync_sources(run_id, [(item.source, item.plan_key) for item in items])
+            pending = store.pending(run_id, model_id)
+        load = partial(_load_predictor, model, settings)
+        recorder = Recorder(store, run_id, model_id, load, clock, observer, pending)
+        work = _Work(workspace, store, catalog, pending, model, model_id, settings, recorder)
+        state: RunState = "failed"
+        try:
+            state = work.run() if pending else "done"
+        finally:
+            store.finish_run(run_id, state, asdict(recorder.progress), dict(clock.seconds))
+        left = len(store.pending(run_id, model_id)) if state == "interrupted" else 0
+    return RunSummary(
+        run_id=run_id,
+        state=state,
+        files=recorder.progress.files_done,
+        clips=recorder.progress.clips,
+        failures=recorder.progress.failures,
+        media_seconds=recorder.progress.media_ms / 1000,
+        wall_seconds=time.perf_counter() - began,
+        stage_seconds=dict(clock.seconds),
+        skipped=catalog.skipped,
+        other_files=catalog.other,
+        left=left,
+    )
+
+
+def _provenance(settings: RunSettings, model: ModelVersion) -> dict[str, object]:
+    """What it takes to repeat the run; stored with it."""
+    return {
+        **asdict(settings),
+        "extractors": dict(model.extractors),
+        "weights_hash": model.weights_hash,
+    }
+
+
+def _load_predictor(model: ModelVersion, settings: RunSettings) -> "Predictor":
+    from annotator.predict import Predictor, choose_device
+
+    return Predictor(load_network(model), choose_device(settings.device), settings.mc_dropout)
+
+
+@dataclass(frozen=True)
+class _Work:
+    """What is left of a corpus for one model."""
+
+    workspace: Workspace
+    store: Store
+    catalog: Catalog
+    pending: Sequence[PendingMedia]
+    model: ModelVersion
+    model_id: int
+    settings: RunSettings
+    recorder: Recorder
+
+    def run(self) -> RunState:
+        """Run the engine until nothing is left or the user interrupts; says which."""
+        tools = ToolSettings(
+            extractors=dict(self.model.extractors),
+            transcribe=self.settings.plan.transcripts in (TranscriptMode.AUTO, TranscriptMode.ASR),
+            features=self.workspace.features,
+        )
+        with LocalEngine(tools, min(self.settings.workers, len(self.pending))) as engine:
+
+            def ask_to_stop() -> None:
+                engine.finish_clips_in_flight()
+                self.recorder.observer.interrupted()
+
+            with until_interrupted(ask_to_stop) as interrupted:
+                for job, event in engine.run(self.jobs()):
+                    self.recorder.handle(job, event)
+                self.recorder.flush()
+        return "interrupted" if interrupted.is_set() else "done"
+
+    def jobs(self) -> Iterator[MediaJob]:
+        """One job a file, largest first so that none is left for last on a single worker.
+
+        What is pending is asked again when a worker is free: another run may have done it.
+        """
+        for media in sorted(self.pending, key=lambda media: -media.size):
+            now = self.store.pending_media(media.media_id, self.model_id)
+            if now is not None:
+                yield self._job(now)
+
+    def _job(self, media: PendingMedia) -> MediaJob:
+        item = self.catalog.items[media.path]
+        job = MediaJob(
+            media.media_id, media.path, media.size, self.settings.plan, item.sidecars, item.entries
+        )
+        if media.clips is None:
+            return job
+        waiting = self.store.pending_clips(media.media_id, self.model_id)
+        clips = {bounds(clip.segment): clip.clip_id for clip in waiting}
+        self.recorder.expect(media.media_id, clips)
+        return replace(
+            job,
+            content_hash=media.content_hash,
+            planned=self.store.segments(media.media_id),
+            wanted=frozenset(clips),
+        )

@@ -1,0 +1,66 @@
+"""What the database cannot do, said in one line with what to do about it."""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from sqlalchemy.exc import DBAPIError, OperationalError
+
+from annotator.errors import EnvironmentFault
+
+# By the start of SQLite's name for the error; the first that fits. {place} is the database.
+_REMEDIES = (
+    (
+        "SQLITE_BUSY",
+        "{place} is locked: another program is writing to it; wait or end it, then retry",
+    ),
+    (
+        "SQLITE_LOCKED",
+        "{place} is locked: another program is writing to it; wait or end it, then retry",
+    ),
+    ("SQLITE_NOTADB", "{place} is not an annotate database: name another with --workspace"),
+    ("SQLITE_CORRUPT", "{place} is damaged: restore a backup from beside it, or move it away"),
+    ("SQLITE_FULL", "no space left for {place}: free some space, then run the same command again"),
+    ("SQLITE_READONLY", "cannot write to {place}: make the file and its folder writable"),
+    ("SQLITE_CANTOPEN", "cannot open {place}: its folder must exist and be writable"),
+    ("SQLITE_PERM", "cannot open {place}: its folder must exist and be writable"),
+    ("SQLITE_IOERR", "cannot read or write {place}: check the disk and the space left on it"),
+)
+
+
+@contextmanager
+def translated(place: str) -> Iterator[None]:
+    """Turn the database's refusals within the block into `EnvironmentFault`.
+
+    What is left is a bug of ours (a broken constraint, wrong SQL) and passes unchanged.
+
+    Args:
+        place: how to name the database to the user; never with a password.
+    """
+    try:
+        yield
+    except DBAPIError as error:
+        fault = _fault(error.orig, place)
+        if fault is None and isinstance(error, OperationalError) and not _is_sqlite(error.orig):
+            reason = str(error.orig).strip().partition("\n")[0]
+            fault = EnvironmentFault(f"{place} does not answer: {reason}; check that it is running")
+        if fault is None:
+            raise
+        raise fault from error
+    except sqlite3.Error as error:
+        fault = _fault(error, place)
+        if fault is None:
+            raise
+        raise fault from error
+
+
+def _is_sqlite(error: BaseException | None) -> bool:
+    return isinstance(error, sqlite3.Error)
+
+
+def _fault(error: BaseException | None, place: str) -> EnvironmentFault | None:
+    name = getattr(error, "sqlite_errorname", "")
+    for start, message in _REMEDIES:
+        if name.startswith(start):
+            return EnvironmentFault(message.format(place=place))
+    return None

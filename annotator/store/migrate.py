@@ -1,0 +1,102 @@
+"""Brings a database to the present schema when it is opened, with a backup made first."""
+
+import sqlite3
+from contextlib import closing
+from datetime import UTC, datetime
+from pathlib import Path
+
+import migrations
+from sqlalchemy import Connection, Engine, inspect
+
+from annotator.errors import EnvironmentFault
+from annotator.store.database import writing
+
+# The newest revision in `migrations/versions`, here so that opening an up-to-date database need
+# not import Alembic; a test holds the two together.
+HEAD = "0001"
+SCRIPTS = Path(migrations.__path__[0])
+
+
+def upgrade(engine: Engine, place: str) -> None:
+    """Create the tables of a fresh database, or bring an older one up to date.
+
+    Of two processes that open it at once, one waits for the other's lock and finds it done.
+
+    Raises:
+        EnvironmentFault: the database is from a newer version of the tool, or not ours.
+    """
+    with engine.begin() as connection:
+        if _revision(connection, place) == HEAD:
+            return
+    with writing(engine).connect() as connection:
+        # A revision that rebuilds a table drops the old one; enforced foreign keys would take
+        # the rows that refer to it along. SQLite ignores this pragma inside a transaction.
+        _foreign_keys(connection, enforced=False)
+        try:
+            with connection.begin():
+                _upgrade_locked(connection, place)
+        finally:
+            _foreign_keys(connection, enforced=True)
+
+
+def _upgrade_locked(connection: Connection, place: str) -> None:
+    revision = _revision(connection, place)
+    if revision == HEAD:
+        return
+    from alembic import command
+    from alembic.config import Config
+    from alembic.script import ScriptDirectory
+
+    config = Config()
+    config.set_main_option("script_location", str(SCRIPTS).replace("%", "%%"))
+    config.attributes["connection"] = connection
+    known = {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}
+    if revision is not None and revision not in known:
+        raise EnvironmentFault(
+            f"{place} is from a newer version of annotate (schema {revision}, this one knows "
+            f"{HEAD}): upgrade with `pip install --upgrade annotate-emotions`"
+        )
+    if revision is not None and connection.dialect.name == "sqlite":
+        _back_up(connection, revision)
+    command.upgrade(config, "head")
+    if connection.dialect.name == "sqlite":
+        broken = connection.exec_driver_sql("PRAGMA foreign_key_check").fetchall()
+        if broken:
+            raise EnvironmentFault(
+                f"{place} holds {len(broken)} rows that refer to missing ones and was left as it "
+                "was: restore a backup from beside it"
+            )
+
+
+def _revision(connection: Connection, place: str) -> str | None:
+    """The revision the database is at; None for an empty one."""
+    tables = inspect(connection).get_table_names()
+    if not tables:
+        return None
+    if "alembic_version" not in tables:
+        raise EnvironmentFault(
+            f"{place} is not an annotate database: name another with --workspace"
+        )
+    revision: str | None = connection.exec_driver_sql(
+        "SELECT version_num FROM alembic_version"
+    ).scalar()
+    return revision
+
+
+def _back_up(connection: Connection, revision: str) -> None:
+    """Copy the database beside itself, as it was before this transaction."""
+    source = Path(connection.engine.url.database or "")
+    moment = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
+    copy = source.with_name(f"{source.name}.backup-{revision}-{moment}")
+    try:
+        with closing(sqlite3.connect(source)) as old, closing(sqlite3.connect(copy)) as new:
+            old.backup(new)
+    except sqlite3.Error:
+        copy.unlink(missing_ok=True)  # half a backup is worse than none
+        raise
+
+
+def _foreign_keys(connection: Connection, *, enforced: bool) -> None:
+    raw = connection.connection.driver_connection
+    if isinstance(raw, sqlite3.Connection):
+        raw.execute(f"PRAGMA foreign_keys={'ON' if enforced else 'OFF'}").close()

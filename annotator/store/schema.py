@@ -1,0 +1,207 @@
+"""The tables, as typed models. A change here needs a revision in `migrations/versions`."""
+
+from datetime import datetime
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    CheckConstraint,
+    ForeignKey,
+    ForeignKeyConstraint,
+    Index,
+    MetaData,
+    Text,
+    UniqueConstraint,
+)
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+from annotator.store.columns import Instant, PathText
+
+
+class Base(DeclarativeBase):
+    """Names every constraint, so that later revisions can alter them in any database."""
+
+    metadata = MetaData(
+        naming_convention={
+            "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+            "ck": "ck_%(table_name)s_%(constraint_name)s",
+            "fk": "fk_%(table_name)s_%(column_0_N_name)s_%(referred_table_name)s",
+            "pk": "pk_%(table_name)s",
+        }
+    )
+    type_annotation_map = {str: Text, datetime: Instant, dict: JSON, list: JSON}  # noqa: RUF012
+
+
+class Media(Base):
+    """A file. `plan_key` digests all that decides its clips; `seen_run` is the last to see it."""
+
+    __tablename__ = "media"
+    __table_args__ = (CheckConstraint("state IN ('new', 'planned', 'failed')", name="state"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    path: Mapped[str] = mapped_column(PathText, unique=True)
+    size: Mapped[int] = mapped_column(BigInteger)
+    mtime_ns: Mapped[int] = mapped_column(BigInteger)
+    plan_key: Mapped[str]
+    content_hash: Mapped[str | None] = mapped_column(index=True)  # not unique: copies exist
+    state: Mapped[str]
+    stage: Mapped[str | None]
+    reason: Mapped[str | None]
+    container: Mapped[str | None]
+    duration_ms: Mapped[int | None] = mapped_column(BigInteger)
+    has_video: Mapped[bool | None]
+    has_audio: Mapped[bool | None]
+    video_codec: Mapped[str | None]
+    audio_codec: Mapped[str | None]
+    width: Mapped[int | None]
+    height: Mapped[int | None]
+    seen_run: Mapped[int] = mapped_column(ForeignKey("run.id"), index=True)
+
+
+class Sighting(Base):
+    """The files a run is about; kept until it is over and the next begins."""
+
+    __tablename__ = "sighting"
+    __table_args__ = ({"sqlite_with_rowid": False},)
+
+    run_id: Mapped[int] = mapped_column(ForeignKey("run.id"), primary_key=True)
+    media_id: Mapped[int] = mapped_column(
+        ForeignKey("media.id", ondelete="CASCADE"), primary_key=True
+    )
+
+
+class Clip(Base):
+    """A stretch of a file. One that a later plan drops is kept, not `active`: people label clips.
+
+    Of each modality either the steps or the reason of its absence is set, once features are made.
+    """
+
+    __tablename__ = "clip"
+    __table_args__ = (
+        UniqueConstraint("media_id", "start_ms", "end_ms"),
+        CheckConstraint("state IN ('pending', 'ready', 'failed')", name="state"),
+        CheckConstraint("0 <= start_ms AND start_ms < end_ms", name="bounds"),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    media_id: Mapped[int] = mapped_column(ForeignKey("media.id", ondelete="CASCADE"))
+    start_ms: Mapped[int] = mapped_column(BigInteger)
+    end_ms: Mapped[int] = mapped_column(BigInteger)
+    origin: Mapped[str]
+    text: Mapped[str | None]
+    text_origin: Mapped[str | None]
+    speaker: Mapped[str | None]
+    split: Mapped[str | None]
+    active: Mapped[bool]
+    state: Mapped[str]
+    stage: Mapped[str | None]
+    reason: Mapped[str | None]
+    visual_steps: Mapped[int | None]
+    audio_steps: Mapped[int | None]
+    text_steps: Mapped[int | None]
+    visual_absent: Mapped[str | None]
+    audio_absent: Mapped[str | None]
+    text_absent: Mapped[str | None]
+
+
+class ClipLabel(Base):
+    """A label value given for a clip, not predicted; `source` says by whom."""
+
+    __tablename__ = "clip_label"
+    __table_args__ = ({"sqlite_with_rowid": False},)
+
+    clip_id: Mapped[int] = mapped_column(
+        ForeignKey("clip.id", ondelete="CASCADE"), primary_key=True
+    )
+    label: Mapped[str] = mapped_column(primary_key=True)
+    source: Mapped[str] = mapped_column(primary_key=True)
+    value: Mapped[float]
+
+
+class Model(Base):
+    """A model version; the same name never means other weights."""
+
+    __tablename__ = "model"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    name: Mapped[str] = mapped_column(unique=True)
+    weights_hash: Mapped[str]
+    labels: Mapped[list[str]] = mapped_column(JSON)
+    config: Mapped[dict[str, object]] = mapped_column(JSON)
+    extractors: Mapped[dict[str, str]] = mapped_column(JSON)
+    trained: Mapped[bool]
+    created_at: Mapped[datetime]
+    path: Mapped[str | None] = mapped_column(PathText)
+    parent: Mapped[str | None]  # by name: it need not be registered here
+
+
+class Run(Base):
+    """One `annotate run`: what it takes to repeat it, and what came of it."""
+
+    __tablename__ = "run"
+    __table_args__ = (
+        CheckConstraint("state IN ('running', 'done', 'interrupted', 'failed')", name="state"),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    started_at: Mapped[datetime]
+    finished_at: Mapped[datetime | None]
+    model_id: Mapped[int] = mapped_column(ForeignKey("model.id"))
+    settings: Mapped[dict[str, object]] = mapped_column(JSON)
+    tool_version: Mapped[str]
+    state: Mapped[str]
+    counts: Mapped[dict[str, object]] = mapped_column(JSON)
+    stage_seconds: Mapped[dict[str, float]] = mapped_column(JSON)
+
+
+class Prediction(Base):
+    """One model's scores of one clip. An index a score makes "the most uncertain 500" a lookup.
+
+    The key starts with the model, so that a run appends and a ranking reads one model's rows.
+    """
+
+    __tablename__ = "prediction"
+    __table_args__ = (
+        Index(None, "model_id", "variance"),
+        Index(None, "model_id", "entropy"),
+        Index(None, "model_id", "margin"),
+        Index(None, "model_id", "bald"),
+        {"sqlite_with_rowid": False},
+    )
+
+    model_id: Mapped[int] = mapped_column(ForeignKey("model.id"), primary_key=True)
+    clip_id: Mapped[int] = mapped_column(
+        ForeignKey("clip.id", ondelete="CASCADE"), primary_key=True
+    )
+    run_id: Mapped[int] = mapped_column(ForeignKey("run.id"))
+    variance: Mapped[float]
+    entropy: Mapped[float]
+    margin: Mapped[float]
+    bald: Mapped[float | None]
+    created_at: Mapped[datetime]
+
+
+class LabelPrediction(Base):
+    """One model's answer for one label of a clip; a sigma is null where its modality is absent."""
+
+    __tablename__ = "label_prediction"
+    __table_args__ = (
+        ForeignKeyConstraint(
+            ["model_id", "clip_id"],
+            ["prediction.model_id", "prediction.clip_id"],
+            ondelete="CASCADE",
+        ),
+        {"sqlite_with_rowid": False},
+    )
+
+    model_id: Mapped[int] = mapped_column(primary_key=True)
+    clip_id: Mapped[int] = mapped_column(primary_key=True)
+    label: Mapped[str] = mapped_column(primary_key=True)
+    p: Mapped[float]
+    p_mu: Mapped[float]
+    p_sigma: Mapped[float]
+    p_direct: Mapped[float]
+    sigma_visual: Mapped[float | None]
+    sigma_audio: Mapped[float | None]
+    sigma_text: Mapped[float | None]

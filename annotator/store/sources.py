@@ -1,0 +1,103 @@
+"""Media rows: what the scan saw, what failed, what is to be tried again."""
+
+from collections.abc import Sequence
+from os import fspath
+from pathlib import Path
+
+from sqlalchemy import ColumnElement, Connection, case, literal, or_, select, update
+
+from annotator.store.columns import readable
+from annotator.store.database import insert
+from annotator.store.schema import Clip, Media, Sighting
+from annotator.types import Source
+
+
+def sync(connection: Connection, run_id: int, sources: Sequence[tuple[Source, str]]) -> None:
+    """Enter what the run found, with each file's plan key; see `Store.sync_sources`."""
+    if not sources:
+        return
+    new = insert(connection.dialect, Media)
+    found = new.excluded
+    changed = or_(
+        Media.size != found.size,
+        Media.mtime_ns != found.mtime_ns,
+        Media.plan_key != found.plan_key,
+    )
+    upsert = new.on_conflict_do_update(
+        index_elements=[Media.path],
+        set_={
+            "state": case((changed, found.state), else_=Media.state),
+            "stage": case((changed, None), else_=Media.stage),
+            "reason": case((changed, None), else_=Media.reason),
+            "size": found.size,
+            "mtime_ns": found.mtime_ns,
+            "plan_key": found.plan_key,
+            "seen_run": found.seen_run,
+        },
+    )
+    rows = [
+        {
+            "path": fspath(source.path),
+            "size": source.size,
+            "mtime_ns": source.mtime_ns,
+            "plan_key": plan_key,
+            "state": "new",
+            "seen_run": run_id,
+        }
+        for source, plan_key in sources
+    ]
+    connection.execute(upsert, rows)
+    seen = select(literal(run_id), Media.id).where(Media.seen_run == run_id)
+    connection.execute(
+        insert(connection.dialect, Sighting)
+        .from_select(["run_id", "media_id"], seen)
+        .on_conflict_do_nothing()
+    )
+
+
+def fail_media(connection: Connection, media_id: int, stage: str, reason: str) -> None:
+    """Mark a file as failed; its clips, if it has any, stay as they are."""
+    connection.execute(
+        update(Media)
+        .where(Media.id == media_id)
+        .values(state="failed", stage=stage, reason=readable(reason))
+    )
+
+
+def fail_clip(connection: Connection, clip_id: int, stage: str, reason: str) -> None:
+    """Mark a clip as failed."""
+    connection.execute(
+        update(Clip)
+        .where(Clip.id == clip_id)
+        .values(state="failed", stage=stage, reason=readable(reason))
+    )
+
+
+def retry(
+    connection: Connection, paths: Sequence[Path] | None, clip_ids: Sequence[int] | None
+) -> int:
+    """Give failed files and clips another chance; see `Store.retry`."""
+    if paths is None and clip_ids is None:
+        return _reopen_media(connection, None) + _reopen_clips(connection, None)
+    count = 0
+    for path in paths or ():
+        media = Media.path == fspath(path)
+        of_media = Clip.media_id.in_(select(Media.id).where(media))
+        count += _reopen_media(connection, media) + _reopen_clips(connection, of_media)
+    for clip_id in clip_ids or ():
+        count += _reopen_clips(connection, Clip.id == clip_id)
+    return count
+
+
+def _reopen_media(connection: Connection, which: ColumnElement[bool] | None) -> int:
+    statement = update(Media).where(Media.state == "failed")
+    if which is not None:
+        statement = statement.where(which)
+    return connection.execute(statement.values(state="new", stage=None, reason=None)).rowcount
+
+
+def _reopen_clips(connection: Connection, which: ColumnElement[bool] | None) -> int:
+    statement = update(Clip).where(Clip.state == "failed")
+    if which is not None:
+        statement = statement.where(which)
+    return connection.execute(statement.values(state="pending", stage=None, reason=None)).rowcount

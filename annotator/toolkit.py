@@ -1,0 +1,25 @@
+"""What a worker process needs, by name, so that it can be sent there and loaded on arrival."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from annotator.clipwork import Tools
+from annotator.features.cache import FeatureCache
+from annotator.types import Modality
+
+
+@dataclass(frozen=True, slots=True)
+class ToolSettings:
+    """Extractors by registered name, whether to transcribe, and the cache's folder."""
+
+    extractors: dict[Modality, str]
+    transcribe: bool
+    features: Path
+
+    def load(self) -> tuple[Tools, FeatureCache]:
+        """Load the extractors; about a second.
+
+        Raises:
+            UsageError: a name is not registered.
+            EnvironmentFault: an extractor's weights are missing.
+        """

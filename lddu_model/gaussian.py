@@ -1,0 +1,42 @@
+"""The latent distribution N(μ, diag σ²) of a label in a modality.
+
+A modality that a sample lacks tells nothing, so its distribution is the prior N(0, I).
+"""
+
+from itertools import pairwise
+
+import torch
+from torch import Tensor, nn
+
+PRIOR_MU = 0.0
+PRIOR_SIGMA = 1.0
+
+
+class LatentDistribution(nn.Module):
+    """A multilayer perceptron to μ and log σ², shared by all labels; nothing is sampled."""
+
+    def __init__(self, hidden: int, widths: tuple[int, ...], latent: int) -> None:
+        super().__init__()
+        pairs = pairwise((hidden, *widths))
+        self.trunk = nn.Sequential(
+            *(part for wide, narrow in pairs for part in (nn.Linear(wide, narrow), nn.ReLU()))
+        )
+        self.mu = nn.Linear(widths[-1], latent)
+        self.log_variance = nn.Linear(widths[-1], latent)
+        for module in self.modules():
+            if isinstance(module, nn.Linear):
+                nn.init.xavier_uniform_(module.weight)
+
+    def forward(self, z: Tensor) -> tuple[Tensor, Tensor]:
+        """Z (..., hidden) to μ and σ, (..., latent) each and never in half precision."""
+        x = self.trunk(z)
+        return at_least_float32(self.mu(x)), at_least_float32(self.log_variance(x)).mul(0.5).exp()
+
+
+def at_least_float32(x: Tensor) -> Tensor:
+    """The tensor, promoted from half precision, in which exp overflows at 11.
+
+    >>> at_least_float32(torch.ones(1, dtype=torch.float16)).dtype
+    torch.float32
+    """
+    return x.to(torch.promote_types(x.dtype, torch.float32))

@@ -1,0 +1,24 @@
+"""Fixtures of all tests: a folder of its own for each, and shared data where there is any."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture(autouse=True)
+def own_folder(tmp_path, monkeypatch):
+    """No test sees the caller's workspace, and none leaves anything in the checkout."""
+    monkeypatch.delenv("ANNOTATE_WORKSPACE", raising=False)
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """The folder of shared data and reference values, which is not part of the repository."""
+    folder = Path(os.environ.get("ANNOTATE_SHARED", REPOSITORY.parent / "shared"))
+    if not folder.is_dir():
+        pytest.skip("the shared data folder is not there (set ANNOTATE_SHARED)")
+    return folder

@@ -1,0 +1,109 @@
+"""The network's behaviour beside the reference: shapes, modes, seeds, precision."""
+
+import copy
+from dataclasses import fields
+
+import pytest
+import torch
+
+from lddu_model import untrained
+from lddu_model.fusion import label_heads
+from lddu_model.gaussian import LatentDistribution
+
+
+@pytest.mark.parametrize("labels", [("joy",), tuple("abcdefg"), tuple(map(str, range(30)))])
+def test_any_label_set(make_net, make_batch, labels):
+    out = make_net(labels=labels)(**make_batch(2))
+    q = len(labels)
+    assert out.probability.shape == out.p_mu.shape == out.p_sigma.shape == out.p_direct.shape
+    assert out.probability.shape == (2, q)
+    assert out.mu.shape == out.sigma.shape == (2, q, 3, 9)
+    assert out.sigma_norm.shape == (2, q, 3)
+    assert ((out.probability > 0) & (out.probability < 1)).all()
+
+
+def test_outputs_agree_with_each_other(net, make_batch):
+    out = net(**make_batch(3))
+    torch.testing.assert_close(out.logit_direct.sigmoid(), out.p_direct)
+    fused = out.p_direct * out.p_mu + (1 - out.p_direct) * out.p_sigma
+    torch.testing.assert_close(out.probability, fused)
+    torch.testing.assert_close(out.sigma_norm, out.sigma.square().sum(-1).sqrt())
+
+
+def test_each_label_has_its_own_head():
+    head = label_heads(labels=3, inputs=4, hidden=5, dropout=0.0)
+    x = torch.randn(2, 3, 4)
+    before = head(x)
+    with torch.no_grad():
+        head[0].weight[1] += 1.0
+    changed = (head(x) != before).squeeze(2).any(dim=0)
+    assert changed.tolist() == [False, True, False]
+
+
+def test_seeds(config):
+    a, b, c = (untrained(config, seed) for seed in (5, 5, 6))
+    assert all(map(torch.equal, a.parameters(), b.parameters()))
+    assert not torch.equal(a.labels.weight, c.labels.weight)
+
+
+def test_seeding_leaves_the_global_generator_alone(config):
+    torch.manual_seed(0)
+    expected = torch.rand(3)
+    torch.manual_seed(0)
+    untrained(config, seed=9)
+    assert torch.equal(torch.rand(3), expected)
+
+
+def test_dropout_in_training_only(net, make_batch):
+    batch = make_batch(2)
+    assert torch.equal(net(**batch).probability, net(**batch).probability)
+    net.train()
+    assert not torch.equal(net(**batch).probability, net(**batch).probability)
+
+
+def test_every_parameter_learns(net, make_batch):
+    out = net(**make_batch(4))
+    out.probability.sum().backward()
+    still = [n for n, p in net.named_parameters() if not p.grad.abs().sum() > 0]
+    # A key's bias adds the same to every score of a query, and softmax ignores that.
+    assert all(name.endswith("attention.key.bias") for name in still)
+
+
+def test_deepcopy_after_a_step(net, make_batch):
+    net(**make_batch(2)).probability.sum().backward()
+    twin = copy.deepcopy(net)
+    batch = make_batch(2, seed=8)
+    assert torch.equal(twin(**batch).probability, net(**batch).probability)
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float64])
+def test_features_of_any_float_type(net, make_batch, dtype):
+    batch = {m: x.to(dtype) for m, x in make_batch(2).items()}
+    same = {m: x.float() for m, x in batch.items()}
+    assert torch.equal(net(**batch).probability, net(**same).probability)
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_autocast_is_finite_and_close(net, make_batch, dtype):
+    batch = make_batch(3)
+    batch["text"][0] = 1.0  # constant features: variance 0, only eps stands under the root
+    lengths = {"audio_length": torch.tensor([10, 0, 4])}
+    exact = net(**batch, **lengths)
+    with torch.autocast("cpu", dtype=dtype):
+        out = net(**batch, **lengths)
+        out.probability.sum().backward()
+    for field in fields(out):
+        assert getattr(out, field.name).isfinite().all()
+    assert out.sigma.dtype == out.logit_mu.dtype == torch.float32
+    torch.testing.assert_close(out.probability, exact.probability, atol=0.05, rtol=0)
+    assert all(p.grad is None or p.grad.isfinite().all() for p in net.parameters())
+
+
+def test_a_large_variance_survives_half_precision():
+    latent = LatentDistribution(hidden=4, widths=(4,), latent=2)
+    with torch.no_grad():
+        latent.log_variance.weight.zero_()
+        latent.log_variance.bias.fill_(40.0)  # σ = e²⁰, float16 ends at e¹¹
+    with torch.autocast("cpu", dtype=torch.float16):
+        _, sigma = latent(torch.zeros(1, 4))
+    torch.testing.assert_close(sigma, torch.full((1, 2), 4.8516e8), rtol=1e-3, atol=0)
