@@ -1,6 +1,7 @@
 """Runs the revisions on the connection, and inside the transaction, that the store hands over."""
 
 from alembic import context
+
 from annotator.store.schema import Base
 
 context.configure(

@@ -37,18 +37,26 @@ def read_catalog(paths: Sequence[Path], settings: PlanSettings) -> Catalog:
         UsageError: a path does not exist or a manifest cannot be used.
     """
     manifests = {path: read_manifest(path) for path in paths if is_manifest(path)}
-    entries = {
-        media: rows for manifest in manifests.values() for media, rows in manifest.entries.items()
-    }
-    found = scan([path for path in paths if path not in manifests] + list(entries))
+    entries: dict[Path, tuple[ManifestEntry, ...]] = {}
+    for manifest in manifests.values():
+        for media, rows in manifest.entries.items():
+            entries[media] = entries.get(media, ()) + rows
+    listed = [_source_of(media) for media in entries]
+    found = scan([path for path in paths if path not in manifests])
     find = SidecarFinder()
     items = {}
-    for source in found.sources:
+    for source in (*listed, *(source for source in found.sources if source.path not in entries)):
         sidecars, rows = find(source.path), entries.get(source.path, ())
         key = plan_key(source, sidecars, settings, rows)
         items[source.path] = CatalogItem(source, sidecars, rows, key)
     skipped = [*found.skipped, *_problems(manifests)]
     return Catalog(items, tuple(skipped), found.other)
+
+
+def _source_of(media: Path) -> Source:
+    """A file that a manifest names, whatever its extension: the probe will say what it is."""
+    status = media.stat()
+    return Source(media, status.st_size, status.st_mtime_ns)
 
 
 def _problems(manifests: Mapping[Path, Manifest]) -> Iterator[Skipped]:

@@ -1,4 +1,4 @@
-"""Read the time-aligned text of one tier of an ELAN file (.eaf).
+"""Read the time-aligned text of an ELAN file (.eaf), a tier a speaker.
 
 The format: https://www.mpi.nl/tools/elan/EAF_Annotation_Format_3.0_and_ELAN.pdf. We read the
 XML ourselves through defusedxml: pympi 1.71 parses hostile XML, and fails on files without a
@@ -23,16 +23,19 @@ TRANSCRIPT_NAMES = ("transcri", "utterance", "text", "default")
 @dataclass(frozen=True, slots=True)
 class _Tier:
     name: str
+    kind: str  # its linguistic type
+    speaker: str | None
     cues: tuple[Cue, ...]  # as annotated, not yet cleaned
     unaligned: int
 
 
 def read_elan(path: Path, tier: str | None = None) -> CueTrack:
-    """The time-aligned annotations of a tier; its participant is the speaker.
+    """The time-aligned annotations of a tier, or of one tier a participant, who is the speaker.
 
     Without `tier`: the tier named like a transcript (`TRANSCRIPT_NAMES`), else the one with
-    the most time-aligned annotations. Annotations that only refer to others, or whose time
-    slots have no value, are counted as dropped.
+    the most time-aligned annotations, and with it those of its linguistic type that hold the
+    same for other participants. Annotations that only refer to others, or whose time slots have
+    no value, are counted as dropped.
 
     Raises:
         StageFailure: not readable, not an ELAN file, with a DTD or entities (refused), or
@@ -41,11 +44,9 @@ def read_elan(path: Path, tier: str | None = None) -> CueTrack:
     root = _parse(path)
     times = _time_slots(root)
     tiers = [_tier(element, times) for element in root.iter("TIER")]
-    chosen = _named(path, tiers, tier) if tier is not None else _most_like_transcript(tiers)
-    if chosen is None:
-        return CueTrack(())
-    track = collect(chosen.cues)
-    return CueTrack(track.cues, track.dropped + chosen.unaligned)
+    chosen = [_named(path, tiers, tier)] if tier is not None else _transcript_tiers(tiers)
+    track = collect(sorted((cue for tier in chosen for cue in tier.cues), key=_start))
+    return CueTrack(track.cues, track.dropped + sum(tier.unaligned for tier in chosen))
 
 
 def _parse(path: Path) -> Element:
@@ -74,7 +75,8 @@ def _tier(element: Element, times: Mapping[str, int]) -> _Tier:
     speaker = element.get("PARTICIPANT")
     cues = tuple(_cues(element, times, speaker))
     total = sum(1 for _ in element.iter("ANNOTATION"))
-    return _Tier(element.get("TIER_ID", ""), cues, total - len(cues))
+    kind = element.get("LINGUISTIC_TYPE_REF", "")
+    return _Tier(element.get("TIER_ID", ""), kind, speaker, cues, total - len(cues))
 
 
 def _cues(element: Element, times: Mapping[str, int], speaker: str | None) -> Iterator[Cue]:
@@ -93,9 +95,19 @@ def _named(path: Path, tiers: list[_Tier], name: str) -> _Tier:
     raise StageFailure(STAGE, f"{path.name!r} has no tier {name!r}; it has {known}")
 
 
-def _most_like_transcript(tiers: list[_Tier]) -> _Tier | None:
+def _transcript_tiers(tiers: list[_Tier]) -> list[_Tier]:
+    """The tier most like a transcript, and its counterparts of the other participants."""
     aligned = [tier for tier in tiers if tier.cues]
-    return min(aligned, key=lambda tier: (_name_rank(tier.name), -len(tier.cues)), default=None)
+    ranked = sorted(aligned, key=lambda tier: (_name_rank(tier.name), -len(tier.cues)))
+    speakers: dict[str | None, _Tier] = {}
+    for tier in ranked:
+        if (tier.kind, _name_rank(tier.name)) == (ranked[0].kind, _name_rank(ranked[0].name)):
+            speakers.setdefault(tier.speaker, tier)
+    return list(speakers.values())
+
+
+def _start(cue: Cue) -> int:
+    return cue.start_ms
 
 
 def _name_rank(name: str) -> int:

@@ -18,7 +18,7 @@ DETECTION_PIXELS = 57_600  # a frame is shrunk to this area first
 MEAN_BGR = (104.0, 117.0, 123.0)  # subtracted in training
 ANCHORS = ((8, (16, 32)), (16, (64, 128)), (32, (256, 512)))  # stride and box sides, pixels
 CENTRE_VARIANCE, SIZE_VARIANCE = 0.1, 0.2  # the scale of the network's offsets
-MIN_SCORE = 0.9
+MIN_SCORE = 0.8
 MAX_OVERLAP = 0.4  # boxes of a higher intersection over union are one face
 MAX_CANDIDATES = 200  # anchors over MIN_SCORE that enter the suppression, best first
 

@@ -2,20 +2,37 @@
 
 import json
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
+from typing import Any
 
-from sqlalchemy import URL, Compiled, Connection, Dialect, Engine, create_engine, event, make_url
+from sqlalchemy import (
+    URL,
+    Compiled,
+    Connection,
+    Dialect,
+    Engine,
+    Row,
+    Select,
+    create_engine,
+    event,
+    make_url,
+)
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import ArgumentError
+from sqlalchemy.orm import InstrumentedAttribute
 
 from annotator.errors import UsageError
 from annotator.store.schema import Base
 
 BUSY_TIMEOUT_S = 30.0  # a transaction of ours takes well under a second; a slow disk may queue some
 
-Row = tuple[str | int | float | None, ...]
+CHUNK = 1000  # values in one IN (...): SQLite takes 32,766 parameters, but parses long SQL slowly
+
+AnyRow = Row[*tuple[Any, ...]]
+AnySelect = Select[*tuple[Any, ...]]
+Values = tuple[str | int | float | None, ...]
 
 _BEGIN = "sqlite_begin"  # execution option: which BEGIN opens the transaction
 
@@ -70,7 +87,7 @@ def insert(dialect: Dialect, table: type[Base]) -> sqlite.Insert | postgresql.In
 
 
 def execute_rows(
-    connection: Connection, compiled: Compiled, names: Sequence[str], rows: Sequence[Row]
+    connection: Connection, compiled: Compiled, names: Sequence[str], rows: Sequence[Values]
 ) -> None:
     """Execute once a row, handing the rows to the driver as they are.
 
@@ -88,6 +105,18 @@ def execute_rows(
     else:
         named = [dict(zip(names, row, strict=True)) for row in rows]
         connection.exec_driver_sql(str(compiled), named)
+
+
+def in_chunks(
+    connection: Connection,
+    statement: AnySelect,
+    column: InstrumentedAttribute[int],
+    values: Sequence[int],
+) -> Iterator[Any]:
+    """The statement's rows where `column` is one of `values`, however many those are."""
+    for first in range(0, len(values), CHUNK):
+        chunk = values[first : first + CHUNK]
+        yield from connection.execute(statement.where(column.in_(chunk)))
 
 
 def _prepare(connection: sqlite3.Connection, _record: object) -> None:

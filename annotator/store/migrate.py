@@ -5,9 +5,9 @@ from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 
-import migrations
 from sqlalchemy import Connection, Engine, inspect
 
+import migrations
 from annotator.errors import EnvironmentFault
 from annotator.store.database import writing
 

@@ -4,13 +4,10 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
 
 from sqlalchemy import (
     ColumnElement,
     Connection,
-    Row,
-    Select,
     bindparam,
     case,
     delete,
@@ -19,9 +16,10 @@ from sqlalchemy import (
     select,
     update,
 )
+from sqlalchemy.orm import InstrumentedAttribute
 
 from annotator.store.columns import readable, readable_or_none
-from annotator.store.database import insert
+from annotator.store.database import AnyRow, AnySelect, insert
 from annotator.store.records import PendingClip, PendingMedia
 from annotator.store.schema import Clip, ClipLabel, Media, Model, Prediction, Sighting
 from annotator.types import Bounds, MediaInfo, Segment
@@ -30,7 +28,7 @@ ASR = "asr"  # a transcript the run made itself: no part of the plan
 CORPUS = "corpus"  # source of the labels that came with the files
 
 # What a clip's features made known; of no meaning once they are out of date.
-_FORGET = {
+_FORGET = {"stage": None, "reason": None} | {
     f"{modality}_{what}": None
     for modality in ("visual", "audio", "text")
     for what in ("steps", "absent")
@@ -95,7 +93,7 @@ def save_plan(
     _replace_labels(connection, media_id, planned)
 
 
-def _media(model_id: int) -> Select[Any]:
+def _media(model_id: int) -> AnySelect:
     """Files that have not failed, with the number of their clips that wait."""
     waiting = (
         select(func.count())
@@ -103,12 +101,12 @@ def _media(model_id: int) -> Select[Any]:
         .correlate(Media)
         .scalar_subquery()
     )
-    return select(
-        Media.id, Media.path, Media.size, Media.content_hash, Media.state, waiting
-    ).where(Media.state != "failed")
+    return select(Media.id, Media.path, Media.size, Media.content_hash, Media.state, waiting).where(
+        Media.state != "failed"
+    )
 
 
-def _pending(connection: Connection, media: Select[Any]) -> list[PendingMedia]:
+def _pending(connection: Connection, media: AnySelect) -> list[PendingMedia]:
     return [
         PendingMedia(media_id, Path(path), size, digest, None if state == "new" else clips)
         for media_id, path, size, digest, state, clips in connection.execute(media)
@@ -116,12 +114,12 @@ def _pending(connection: Connection, media: Select[Any]) -> list[PendingMedia]:
     ]
 
 
-def _waits_for(model_id: int) -> tuple[ColumnElement[bool], ...]:
+def _waits_for(model_id: int) -> tuple[ColumnElement[bool] | InstrumentedAttribute[bool], ...]:
     answered = exists().where(Prediction.model_id == model_id, Prediction.clip_id == Clip.id)
     return (Clip.active, Clip.state != "failed", ~answered)
 
 
-def _clips_of(media_id: int) -> Select[Any]:
+def _clips_of(media_id: int) -> AnySelect:
     return (
         select(
             Clip.id,
@@ -138,7 +136,7 @@ def _clips_of(media_id: int) -> Select[Any]:
     )
 
 
-def _segments(connection: Connection, chosen: Select[Any]) -> list[tuple[int, Segment]]:
+def _segments(connection: Connection, chosen: AnySelect) -> list[tuple[int, Segment]]:
     """The chosen clips as they were planned: a transcript of our own making is left out."""
     clips = connection.execute(chosen).all()
     labels: dict[int, dict[str, float]] = defaultdict(dict)
@@ -167,7 +165,7 @@ def _segments(connection: Connection, chosen: Select[Any]) -> list[tuple[int, Se
     ]
 
 
-def _plan_text(clip: Row[Any]) -> str | None:
+def _plan_text(clip: AnyRow) -> str | None:
     text: str | None = None if clip.text_origin == ASR else clip.text
     return text
 
@@ -213,9 +211,7 @@ def _reset(connection: Connection, clip_ids: Sequence[int]) -> None:
     )
 
 
-def _upsert_clips(
-    connection: Connection, media_id: int, planned: Mapping[Bounds, Segment]
-) -> None:
+def _upsert_clips(connection: Connection, media_id: int, planned: Mapping[Bounds, Segment]) -> None:
     """Insert the plan's clips or renew them; one that had failed gets another chance."""
     if not planned:
         return
@@ -265,9 +261,7 @@ def _replace_labels(
         return
     ids = {
         (start, end): clip_id
-        for clip_id, start, end in connection.execute(
-            clips.add_columns(Clip.start_ms, Clip.end_ms)
-        )
+        for clip_id, start, end in connection.execute(clips.add_columns(Clip.start_ms, Clip.end_ms))
     }
     rows = {
         (ids[bounds], readable(label)): value

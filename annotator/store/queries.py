@@ -1,13 +1,14 @@
 """The store at a glance, what failed, and all that is known of a clip."""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, func, select
+from sqlalchemy import Connection, func, select
 
-from annotator.store.columns import escape_path
+from annotator.store.database import AnyRow, AnySelect, in_chunks
 from annotator.store.ranking import label_scores
 from annotator.store.records import (
     ClipDetail,
@@ -19,28 +20,131 @@ from annotator.store.records import (
 )
 from annotator.store.runs import last_run, models
 from annotator.store.schema import Clip, ClipLabel, Media, Model, Prediction
+from annotator.store.targets import clips_meant, target
 from annotator.types import MODALITIES, Segment
 
 
 def status(connection: Connection) -> Status:
     """Counts by state, failures by reason, models, the last run."""
-    media_ms = connection.scalar(select(func.sum(Media.duration_ms)).where(Media.state == "planned"))
-    clips: dict[str, int] = {}
-    retired = 0
-    for active, state, count in connection.execute(
-        select(Clip.active, Clip.state, func.count()).group_by(Clip.active, Clip.state)
-    ):
-        if active:
-            clips[state] = count
-        else:
-            retired += count
+    files = select(Media.state, func.count()).group_by(Media.state)
+    clips = select(Clip.state, func.count()).group_by(Clip.state)
     return Status(
-        media=_counts(connection, Media.state, Media.id),
-        clips=clips,
-        retired_clips=retired,
-        predictions=_predictions_by_model(connection),
-        media_ms=media_ms or 0,
+        media=_counts(connection.execute(files)),
+        clips=_counts(connection.execute(clips.where(Clip.active))),
+        retired_clips=connection.scalar(select(func.count()).where(~Clip.active)) or 0,
+        predictions=_counts(
+            connection.execute(
+                select(Model.name, func.count(Prediction.clip_id))
+                .outerjoin_from(Model, Prediction)
+                .group_by(Model.name)
+            )
+        ),
+        media_ms=connection.scalar(select(func.sum(Media.duration_ms))) or 0,
         failures=_failure_counts(connection),
         models=tuple(models(connection)),
         last_run=last_run(connection),
+    )
+
+
+def failures(connection: Connection) -> list[Failure]:
+    """Every failed file, then every failed clip of the present plans, by path."""
+    files: Iterable[Any] = connection.execute(
+        select(Media.path, Media.stage, Media.reason)
+        .where(Media.state == "failed")
+        .order_by(Media.path)
+    )
+    clips: Iterable[Any] = connection.execute(
+        select(Media.path, Clip.stage, Clip.reason, Clip.id, Clip.start_ms, Clip.end_ms)
+        .join_from(Clip, Media)
+        .where(Clip.state == "failed", Clip.active)
+        .order_by(Media.path, Clip.start_ms)
+    )
+    return [
+        *(Failure(Path(path), stage, reason, None, None, None) for path, stage, reason in files),
+        *(Failure(Path(path), *rest) for path, *rest in clips),
+    ]
+
+
+def show(connection: Connection, what: int | str | Path) -> list[ClipDetail]:
+    """All that is known of a clip, or of each clip of a file; see `Store.show`."""
+    clips = connection.execute(
+        select(*Clip.__table__.columns, Media.path)
+        .join_from(Clip, Media)
+        .where(clips_meant(connection, target(what)))
+        .order_by(Clip.start_ms, Clip.end_ms)
+    ).all()
+    ids = [clip.id for clip in clips]
+    labels: dict[int, dict[str, float]] = defaultdict(dict)
+    given: AnySelect = select(ClipLabel.clip_id, ClipLabel.label, ClipLabel.value)
+    for clip_id, label, value in in_chunks(connection, given, ClipLabel.clip_id, ids):
+        labels[clip_id][label] = value
+    answers = _predictions(connection, ids)
+    return [_detail(clip, labels[clip.id], tuple(answers[clip.id])) for clip in clips]
+
+
+def _counts(rows: Iterable[Any]) -> dict[str, int]:
+    return dict(map(tuple, rows))
+
+
+def _failure_counts(connection: Connection) -> tuple[FailureCount, ...]:
+    """The most frequent first."""
+    files: Iterable[Any] = connection.execute(
+        select(Media.stage, Media.reason, func.count())
+        .where(Media.state == "failed")
+        .group_by(Media.stage, Media.reason)
+    )
+    clips: Iterable[Any] = connection.execute(
+        select(Clip.stage, Clip.reason, func.count())
+        .where(Clip.state == "failed", Clip.active)
+        .group_by(Clip.stage, Clip.reason)
+    )
+    counts = [FailureCount("media", *row) for row in files]
+    counts += [FailureCount("clip", *row) for row in clips]
+    return tuple(sorted(counts, key=lambda failure: -failure.count))
+
+
+def _predictions(
+    connection: Connection, clip_ids: Sequence[int]
+) -> dict[int, list[StoredPrediction]]:
+    """Each clip's answers, by model from the oldest."""
+    found: dict[int, list[StoredPrediction]] = defaultdict(list)
+    for model in models(connection):
+        answers: AnySelect = select(*Prediction.__table__.columns).where(
+            Prediction.model_id == model.model_id
+        )
+        labels = label_scores(connection, model.model_id, clip_ids)
+        for row in in_chunks(connection, answers, Prediction.clip_id, clip_ids):
+            scores = ClipScores(
+                labels.get(row.clip_id, ()), row.variance, row.entropy, row.margin, row.bald
+            )
+            found[row.clip_id].append(
+                StoredPrediction(model.name, row.run_id, row.created_at, scores)
+            )
+    return found
+
+
+def _detail(
+    clip: AnyRow, labels: dict[str, float], predictions: tuple[StoredPrediction, ...]
+) -> ClipDetail:
+    known = clip._mapping  # noqa: SLF001  SQLAlchemy's public name for the row as a mapping
+    return ClipDetail(
+        clip_id=clip.id,
+        path=Path(clip.path),
+        segment=Segment(
+            start_ms=clip.start_ms,
+            end_ms=clip.end_ms,
+            origin=clip.origin,
+            text=clip.text,
+            text_origin=clip.text_origin,
+            speaker=clip.speaker,
+            split=clip.split,
+            labels=MappingProxyType(labels),
+        ),
+        active=clip.active,
+        state=clip.state,
+        stage=clip.stage,
+        reason=clip.reason,
+        steps={m: known[f"{m}_steps"] for m in MODALITIES if known[f"{m}_steps"] is not None},
+        absent={m: known[f"{m}_absent"] for m in MODALITIES if known[f"{m}_absent"] is not None},
+        predictions=predictions,
     )

@@ -2,68 +2,145 @@
 
 import math
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, get_args
 
-from sqlalchemy import (
-    ColumnElement,
-    Connection,
-    Row,
-    Select,
-    case,
-    func,
-    literal,
-    select,
-    tuple_,
-)
+from sqlalchemy import ColumnElement, Connection, UnaryExpression, case, func, select
 
 from annotator.errors import UsageError
+from annotator.store.database import AnyRow, AnySelect, in_chunks
 from annotator.store.records import ClipScores, LabelScores, RankedClip, Score
 from annotator.store.schema import Clip, LabelPrediction, Media, Model, Prediction
 
+_SIGMAS = (
+    LabelPrediction.sigma_visual,
+    LabelPrediction.sigma_audio,
+    LabelPrediction.sigma_text,
+)
 _NUMBERS = (
     LabelPrediction.p,
     LabelPrediction.p_mu,
     LabelPrediction.p_sigma,
     LabelPrediction.p_direct,
-    LabelPrediction.sigma_visual,
-    LabelPrediction.sigma_audio,
-    LabelPrediction.sigma_text,
+    *_SIGMAS,
+)
+_RANKED = (
+    Clip.id,
+    Media.path,
+    Clip.start_ms,
+    Clip.end_ms,
+    Clip.text,
+    Clip.speaker,
+    Clip.split,
+    Prediction.variance,
+    Prediction.entropy,
+    Prediction.margin,
+    Prediction.bald,
 )
 
 
 def top(
     connection: Connection,
     model_id: int,
-    by: Score,
-    limit: int,
+    by: str,
+    limit: int | None,
     label: str | None,
     split: str | None,
 ) -> list[RankedClip]:
     """The clips the model is least sure of, least sure first; see `Store.top`."""
     if by not in get_args(Score):
         raise UsageError(f"no score {by!r}: expected one of {', '.join(get_args(Score))}")
-    ranking = _by_clip(by) if label is None else _by_label(connection, model_id, by, label)
-    ranking = ranking.where(Prediction.model_id == model_id, Clip.active).limit(limit)
+    ranking = select(*_RANKED).join_from(Prediction, Clip).join(Media)
+    ranking = ranking.where(Prediction.model_id == model_id, Clip.active)
+    if label is None:
+        ranking = ranking.where(getattr(Prediction, by).is_not(None))
+        order = _least_sure_first(by)
+    else:
+        _check_label(connection, model_id, by, label)
+        ranking = ranking.join(LabelPrediction).where(LabelPrediction.label == label)
+        order = _least_sure_first_of_label(by)
     if split is not None:
         ranking = ranking.where(Clip.split == split)
-    rows = connection.execute(ranking).all()
-    labels = label_scores(connection, [(model_id, row.id) for row in rows])
-    ranked = []
-    for row in rows:
-        scores = clip_scores(row, labels[model_id, row.id])
-        ranked.append(
-            RankedClip(
-                clip_id=row.id,
-                path=Path(row.path),
-                start_ms=row.start_ms,
-                end_ms=row.end_ms,
-                text=row.text,
-                speaker=row.speaker,
-                split=row.split,
-                score=_score(scores, by, label),
-                scores=scores,
-            )
-        )
-    return ranked
+    rows = connection.execute(ranking.order_by(order, Prediction.clip_id).limit(limit)).all()
+    labels = label_scores(connection, model_id, [row.id for row in rows])
+    return [_ranked(row, labels[row.id], by, label) for row in rows]
+
+
+def label_scores(
+    connection: Connection, model_id: int, clip_ids: Sequence[int]
+) -> dict[int, tuple[LabelScores, ...]]:
+    """The model's answers for each of the clips, in the order of the model's labels."""
+    found: dict[int, dict[str, LabelScores]] = defaultdict(dict)
+    answers: AnySelect = select(LabelPrediction.clip_id, LabelPrediction.label, *_NUMBERS).where(
+        LabelPrediction.model_id == model_id
+    )
+    for clip_id, *values in in_chunks(connection, answers, LabelPrediction.clip_id, clip_ids):
+        scores = LabelScores(*values)
+        found[clip_id][scores.label] = scores
+    order = connection.scalar(select(Model.labels).where(Model.id == model_id)) or []
+    return {
+        clip_id: tuple(scores[label] for label in order if label in scores)
+        for clip_id, scores in found.items()
+    }
+
+
+def _check_label(connection: Connection, model_id: int, by: str, label: str) -> None:
+    known = connection.scalar(select(Model.labels).where(Model.id == model_id)) or []
+    if label not in known:
+        raise UsageError(f"the model has no label {label!r}: expected one of {', '.join(known)}")
+    if by == "bald":
+        raise UsageError("BALD is a score of the whole clip: rank a label by another score")
+
+
+def _least_sure_first(by: str) -> UnaryExpression[Any]:
+    score = getattr(Prediction, by)
+    ordered: UnaryExpression[Any] = score.asc() if by == "margin" else score.desc()
+    return ordered
+
+
+def _least_sure_first_of_label(by: str) -> UnaryExpression[Any]:
+    if by == "variance":
+        return _mean_square().desc()
+    # A label's margin and entropy order alike: both only ask how far p is from a coin toss.
+    return func.abs(LabelPrediction.p - 0.5).asc()
+
+
+def _mean_square() -> ColumnElement[float | None]:
+    """Of the label's sigmas over the modalities the clip has; at least one, or it had failed."""
+    visual, audio, text = (func.coalesce(sigma * sigma, 0.0) for sigma in _SIGMAS)
+    has_visual, has_audio, has_text = (case((s.is_(None), 0), else_=1) for s in _SIGMAS)
+    mean: ColumnElement[float | None] = (visual + audio + text) / (
+        has_visual + has_audio + has_text
+    )
+    return mean
+
+
+def _ranked(row: AnyRow, labels: tuple[LabelScores, ...], by: str, label: str | None) -> RankedClip:
+    scores = ClipScores(labels, row.variance, row.entropy, row.margin, row.bald)
+    if label is None:
+        score = getattr(scores, by)
+    else:
+        score = _score_of_label(next(item for item in labels if item.label == label), by)
+    return RankedClip(
+        clip_id=row.id,
+        path=Path(row.path),
+        start_ms=row.start_ms,
+        end_ms=row.end_ms,
+        text=row.text,
+        speaker=row.speaker,
+        split=row.split,
+        score=score,
+        scores=scores,
+    )
+
+
+def _score_of_label(label: LabelScores, by: str) -> float:
+    """The label's part in the clip's score of that name (`annotator.acquisition.scores`)."""
+    if by == "margin":
+        return 2 * abs(label.p - 0.5)
+    if by == "entropy":
+        return -sum(p * math.log2(p) for p in (label.p, 1 - label.p) if p > 0)
+    sigmas = (label.sigma_visual, label.sigma_audio, label.sigma_text)
+    squares = [sigma * sigma for sigma in sigmas if sigma is not None]
+    return math.sqrt(sum(squares) / len(squares))

@@ -12,14 +12,16 @@ from sqlalchemy import (
     Dialect,
     Insert,
     bindparam,
+    func,
     literal_column,
     null,
     update,
 )
 
 from annotator.store.columns import epoch_ms, readable, readable_or_none
-from annotator.store.database import Row, execute_rows, insert
+from annotator.store.database import Values, execute_rows, insert
 from annotator.store.records import ClipResult
+from annotator.store.plans import ASR
 from annotator.store.schema import Base, Clip, LabelPrediction, Prediction
 from annotator.types import Absent, Features
 
@@ -57,10 +59,7 @@ def save_results(
         connection,
         statements.prediction,
         _PREDICTION,
-        [
-            (model_id, result.clip_id, run_id, *_scores_of(result.scores), now)
-            for result in results
-        ],
+        [(model_id, result.clip_id, run_id, *_scores_of(result.scores), now) for result in results],
     )
     execute_rows(
         connection,
@@ -74,12 +73,13 @@ def save_results(
     )
 
 
-def _clip_row(result: ClipResult) -> Row:
+def _clip_row(result: ClipResult) -> Values:
     features = result.features
+    heard = features.transcript_origin == ASR
     found = (features.visual, features.audio, features.text)
     return (
-        readable_or_none(features.transcript),
-        features.transcript_origin,
+        readable_or_none(features.transcript) if heard else None,
+        ASR if heard else None,
         *(item.steps if isinstance(item, Features) else None for item in found),
         *(readable(item.reason) if isinstance(item, Absent) else None for item in found),
         result.clip_id,
@@ -99,7 +99,11 @@ def _statements(dialect: Dialect) -> _Statements:
     clip = (
         update(Clip)
         .where(Clip.id == bindparam("clip"))
-        .values({name: bindparam(name) for name in _CLIP[:-1]})
+        .values({name: bindparam(name) for name in _CLIP[2:-1]})
+        # A transcript of the plan stays the plan's; one we made is entered.
+        .values(
+            {name: func.coalesce(bindparam(name), Clip.__table__.c[name]) for name in _CLIP[:2]}
+        )
         .values(state=literal_column("'ready'"), stage=null(), reason=null())
     )
     return _Statements(

@@ -6,10 +6,10 @@ from os import fspath
 from pathlib import Path
 from typing import Any, cast
 
-from sqlalchemy import Connection, Row, delete, select, update
+from sqlalchemy import Connection, delete, select, update
 
 from annotator.errors import UsageError
-from annotator.store.database import insert
+from annotator.store.database import AnyRow, insert
 from annotator.store.records import ModelFacts, ModelRecord, RunRecord, RunState
 from annotator.store.schema import Model, Run, Sighting
 
@@ -90,7 +90,7 @@ def finish_run(
 
 def last_run(connection: Connection) -> RunRecord | None:
     """The run started last, over or not."""
-    row = connection.execute(
+    row: Any = connection.execute(
         select(*_RUN).join(Model, Model.id == Run.model_id).order_by(Run.id.desc()).limit(1)
     ).first()
     return None if row is None else RunRecord(*row)
@@ -121,7 +121,7 @@ _MODEL = (
 )
 
 
-def _model(row: Row[Any]) -> ModelRecord:
+def _model(row: AnyRow) -> ModelRecord:
     return ModelRecord(
         model_id=row.id,
         name=row.name,

@@ -17,6 +17,8 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from annotator.store.columns import Instant, PathText
 
+FAILED_WITH_REASON = "(state = 'failed') = (stage IS NOT NULL AND reason IS NOT NULL)"
+
 
 class Base(DeclarativeBase):
     """Names every constraint, so that later revisions can alter them in any database."""
@@ -37,7 +39,10 @@ class Media(Base):
     """A file. `plan_key` digests all that decides its clips; `seen_run` is the last to see it."""
 
     __tablename__ = "media"
-    __table_args__ = (CheckConstraint("state IN ('new', 'planned', 'failed')", name="state"),)
+    __table_args__ = (
+        CheckConstraint("state IN ('new', 'planned', 'failed')", name="state"),
+        CheckConstraint(FAILED_WITH_REASON, name="failure"),
+    )
 
     id: Mapped[int] = mapped_column(primary_key=True)
     path: Mapped[str] = mapped_column(PathText, unique=True)
@@ -81,6 +86,7 @@ class Clip(Base):
     __table_args__ = (
         UniqueConstraint("media_id", "start_ms", "end_ms"),
         CheckConstraint("state IN ('pending', 'ready', 'failed')", name="state"),
+        CheckConstraint(FAILED_WITH_REASON, name="failure"),
         CheckConstraint("0 <= start_ms AND start_ms < end_ms", name="bounds"),
     )
 

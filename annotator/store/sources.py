@@ -9,6 +9,7 @@ from sqlalchemy import ColumnElement, Connection, case, literal, or_, select, up
 from annotator.store.columns import readable
 from annotator.store.database import insert
 from annotator.store.schema import Clip, Media, Sighting
+from annotator.store.targets import clips_meant, media_meant, target
 from annotator.types import Source
 
 
@@ -73,31 +74,23 @@ def fail_clip(connection: Connection, clip_id: int, stage: str, reason: str) -> 
     )
 
 
-def retry(
-    connection: Connection, paths: Sequence[Path] | None, clip_ids: Sequence[int] | None
-) -> int:
+def retry(connection: Connection, what: Sequence[int | str | Path] | None) -> int:
     """Give failed files and clips another chance; see `Store.retry`."""
-    if paths is None and clip_ids is None:
-        return _reopen_media(connection, None) + _reopen_clips(connection, None)
+    if what is None:
+        return _reopen(connection, Media, "new") + _reopen(connection, Clip, "pending")
     count = 0
-    for path in paths or ():
-        media = Media.path == fspath(path)
-        of_media = Clip.media_id.in_(select(Media.id).where(media))
-        count += _reopen_media(connection, media) + _reopen_clips(connection, of_media)
-    for clip_id in clip_ids or ():
-        count += _reopen_clips(connection, Clip.id == clip_id)
+    for one in map(target, what):
+        if isinstance(one, Path):
+            count += _reopen(connection, Media, "new", Media.id == media_meant(connection, one))
+        count += _reopen(connection, Clip, "pending", clips_meant(connection, one))
     return count
 
 
-def _reopen_media(connection: Connection, which: ColumnElement[bool] | None) -> int:
-    statement = update(Media).where(Media.state == "failed")
-    if which is not None:
-        statement = statement.where(which)
-    return connection.execute(statement.values(state="new", stage=None, reason=None)).rowcount
-
-
-def _reopen_clips(connection: Connection, which: ColumnElement[bool] | None) -> int:
-    statement = update(Clip).where(Clip.state == "failed")
-    if which is not None:
-        statement = statement.where(which)
-    return connection.execute(statement.values(state="pending", stage=None, reason=None)).rowcount
+def _reopen(
+    connection: Connection,
+    table: type[Media] | type[Clip],
+    state: str,
+    *which: ColumnElement[bool],
+) -> int:
+    statement = update(table).where(table.state == "failed", *which)
+    return connection.execute(statement.values(state=state, stage=None, reason=None)).rowcount

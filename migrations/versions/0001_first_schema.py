@@ -6,6 +6,8 @@ from alembic import op
 revision = "0001"
 down_revision = None
 
+FAILED_WITH_REASON = "(state = 'failed') = (stage IS NOT NULL AND reason IS NOT NULL)"
+
 
 def upgrade() -> None:
     """Create the tables, those that are referred to first."""
@@ -71,6 +73,7 @@ def _media() -> None:
         sa.Column("width", sa.Integer(), nullable=True),
         sa.Column("height", sa.Integer(), nullable=True),
         sa.Column("seen_run", sa.Integer(), nullable=False),
+        sa.CheckConstraint(FAILED_WITH_REASON, name=op.f("ck_media_failure")),
         sa.CheckConstraint("state IN ('new', 'planned', 'failed')", name=op.f("ck_media_state")),
         sa.ForeignKeyConstraint(["seen_run"], ["run.id"], name=op.f("fk_media_seen_run_run")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_media")),
@@ -113,6 +116,7 @@ def _clips() -> None:
         sa.Column("visual_absent", sa.Text(), nullable=True),
         sa.Column("audio_absent", sa.Text(), nullable=True),
         sa.Column("text_absent", sa.Text(), nullable=True),
+        sa.CheckConstraint(FAILED_WITH_REASON, name=op.f("ck_clip_failure")),
         sa.CheckConstraint("state IN ('pending', 'ready', 'failed')", name=op.f("ck_clip_state")),
         sa.CheckConstraint("0 <= start_ms AND start_ms < end_ms", name=op.f("ck_clip_bounds")),
         sa.ForeignKeyConstraint(

@@ -120,3 +120,13 @@ def test_any_nesting_of_elans_tags_is_read(tmp_path_factory, body):
     path = tmp_path_factory.getbasetemp() / "fuzz.eaf"
     path.write_text(f"<ANNOTATION_DOCUMENT>{body}</ANNOTATION_DOCUMENT>")
     assert read_elan(path).cues == ()
+
+
+def test_a_tier_a_speaker_is_read_whole_and_in_order_of_time(tmp_path):
+    tiers = {"Ann": [(0, 400, "hello"), (900, 1200, "bye")], "Bob": [(500, 800, "well")]}
+    cues = read_elan(write(tmp_path / "a.eaf", tiers, Ann="Ann", Bob="Bob")).cues
+    assert [(cue.text, cue.speaker) for cue in cues] == [
+        ("hello", "Ann"),
+        ("well", "Bob"),
+        ("bye", "Ann"),
+    ]

@@ -93,7 +93,7 @@ def test_manifests_are_known_by_extension(name):
 
 
 def test_a_header_in_capitals_with_blanks_and_a_byte_order_mark(folder):
-    manifest = text_csv(folder, "\ufeff Path , START,Note\r\na.mp4, 1.5,x\r\n")
+    manifest = text_csv(folder, "\ufeffSTART, Path , Note\r\n1.5, a.mp4, x\r\n")
     assert manifest.entries == {folder / "a.mp4": (ManifestEntry(1500),)}
     assert manifest.ignored_columns == ("note",)
 

@@ -278,11 +278,24 @@ def test_plain_text_without_words_gives_none():
 def test_clips_take_labels_and_speaker_of_the_row_covering_half_of_them():
     rows = (
         ManifestEntry(0, 6_000, None, "Ann", "train", {"happy": 1.0}),
-        ManifestEntry(6_000, 9_000, None, "Bob", "train", {"sad": 1.0}),
+        ManifestEntry(6_000, 13_000, None, "Bob", "train", {"sad": 1.0}),
     )
     first, second = planned(evidence(entries=rows), "windows").segments
     assert (first.speaker, first.labels, first.split) == ("Ann", {"happy": 1.0}, "train")
     assert (second.speaker, second.labels, second.split) == (None, {}, "train")
+
+
+def test_a_manifests_own_clips_keep_to_their_own_row():
+    outer = ManifestEntry(0, 9_000, labels={"happy": 1.0})
+    inner = ManifestEntry(2_000, 4_000, text="x", speaker="Bob")
+    first, second = planned(evidence(entries=(outer, inner))).segments
+    assert (first.labels, first.speaker, first.text) == ({"happy": 1.0}, None, None)
+    assert (second.labels, second.speaker, second.text) == ({}, "Bob", "x")
+
+
+def test_the_sidecars_speaker_is_closer_than_the_files(eaf):
+    known = evidence(sidecars=Sidecars(elan=eaf), entries=(ManifestEntry(speaker="Zoe"),))
+    assert planned(known).segments[0].speaker == "Ann"
 
 
 def test_a_split_is_not_guessed_where_rows_disagree():

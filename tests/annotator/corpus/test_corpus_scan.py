@@ -54,6 +54,11 @@ def test_overlapping_arguments_give_each_file_once(tmp_path):
     assert names(result) == ["a.mp4"]
 
 
+def test_overlapping_arguments_count_each_other_file_once(tmp_path):
+    file = touch(tmp_path / "a.srt")
+    assert scan([file, tmp_path]).other == {".srt": 1}
+
+
 def test_the_order_does_not_depend_on_the_arguments(tmp_path):
     files = [touch(tmp_path / name) for name in ("b.mp4", "a.mp4", "c/a.wav")]
     assert scan(files).sources == scan(files[::-1]).sources == scan([tmp_path]).sources
@@ -109,6 +114,14 @@ def test_a_files_own_place_wins_over_a_link_that_sorts_first(tmp_path):
     own = touch(tmp_path / "z.mp4")
     (tmp_path / "a.mp4").symlink_to(own)
     assert names(scan([tmp_path])) == ["z.mp4"]
+
+
+def test_of_many_links_to_a_file_elsewhere_the_first_by_name_counts(tmp_path):
+    target = touch(tmp_path / "outside.bin")
+    (tmp_path / "corpus").mkdir()
+    for number in range(30):
+        (tmp_path / "corpus" / f"{number:02d}.mp4").symlink_to(target)
+    assert names(scan([tmp_path / "corpus"])) == ["00.mp4"]
 
 
 def test_hard_links_are_two_files(tmp_path):

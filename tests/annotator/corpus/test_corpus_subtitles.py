@@ -88,6 +88,12 @@ You <c.yellow.bg_blue>there</c> <00:03.200>now<00:03.600>!
     assert [cue.text for cue in parse_subtitles(text).cues] == ["Hello", "You there now!"]
 
 
+@pytest.mark.parametrize("header", ["", "WEBVTT\n\n"])
+def test_a_number_that_ends_a_cue_is_not_taken_for_an_index(header):
+    text = f"{header}00:01.000 --> 00:02.000\nIt was\n1984\n\n00:03.000 --> 00:04.000\nb\n"
+    assert [cue.text for cue in parse_subtitles(text).cues] == ["It was 1984", "b"]
+
+
 @pytest.mark.parametrize(
     ("body", "speaker"),
     [

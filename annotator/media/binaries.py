@@ -1,0 +1,60 @@
+"""Which ffmpeg is run."""
+
+import os
+import shutil
+import subprocess
+from functools import lru_cache
+
+from annotator.errors import EnvironmentFault
+
+OVERRIDE = "ANNOTATE_FFMPEG"  # environment variable: the ffmpeg to use instead of any other
+VERSION_TIMEOUT_S = 30
+
+
+def ffmpeg_path() -> str:
+    """`ANNOTATE_FFMPEG`, else the ffmpeg on PATH, else the one imageio-ffmpeg carries.
+
+    Raises:
+        EnvironmentFault: there is none, or the one named cannot be run.
+    """
+    named = os.environ.get(OVERRIDE)
+    if named:
+        found = shutil.which(named)
+        if found is None:
+            raise EnvironmentFault(f"{OVERRIDE} names {named!r}, which is not a program; correct it")
+        return found
+    return shutil.which("ffmpeg") or _carried()
+
+
+def ffmpeg_version() -> str:
+    """The version the ffmpeg in use reports, such as `9.0` or `n6.1-12-gabc`.
+
+    Raises:
+        EnvironmentFault: there is no ffmpeg, or it does not say.
+    """
+    return _version_of(ffmpeg_path())
+
+
+def _carried() -> str:
+    import imageio_ffmpeg
+
+    try:
+        return str(imageio_ffmpeg.get_ffmpeg_exe())
+    except RuntimeError as error:
+        raise EnvironmentFault(
+            f"no ffmpeg found: install it, or set {OVERRIDE} to its path"
+        ) from error
+
+
+@lru_cache(maxsize=8)
+def _version_of(program: str) -> str:
+    try:
+        said = subprocess.run(
+            [program, "-version"], capture_output=True, check=True, timeout=VERSION_TIMEOUT_S
+        ).stdout
+    except (OSError, subprocess.SubprocessError) as error:
+        raise EnvironmentFault(f"{program} cannot be run as ffmpeg: {error}") from error
+    words = said.decode(errors="replace").split()
+    if words[:2] != ["ffmpeg", "version"] or len(words) < 3:
+        raise EnvironmentFault(f"{program} is not ffmpeg; set {OVERRIDE} to one")
+    return words[2]

@@ -1,0 +1,175 @@
+"""ffmpeg's arguments for each thing asked of it. Nothing is run here.
+
+Seeking: `-noaccurate_seek` starts at the keyframe before the place asked for and keeps what lies
+between. The filters drop it, except for the frame that is still on screen at the start, which
+ffmpeg's own accurate seek would lose. Times in the filters count from the place seeked to.
+"""
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import ffmpeg
+
+from annotator.media.formats import FORMAT_WHITELIST, PROTOCOL_WHITELIST
+from annotator.types import MediaInfo, VideoStream
+
+MAX_PIXELS = 1 << 26  # of a picture: 8192×8192, twice an 8K frame; more is an attack on memory
+MAX_ALLOC_BYTES = 1 << 29  # of one block within ffmpeg: a gap of hours is filled with silence
+# Without an index of keyframes a seek lands anywhere, and nothing can be decoded before the next
+# keyframe: start earlier by more than broadcasters' and cameras' keyframe intervals.
+SEEK_LEAD_MS = {"mpeg": 10_000, "mpegts": 10_000, "h264": 10_000, "hevc": 10_000, "m4v": 10_000}
+_TURNS = {90: ("transpose=clock",), 180: ("hflip", "vflip"), 270: ("transpose=cclock",)}
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """The part of a file to decode, milliseconds from its start."""
+
+    start_ms: int
+    end_ms: int
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.start_ms < self.end_ms:
+            raise ValueError(f"a span needs 0 <= start < end, got {self.start_ms}, {self.end_ms}")
+
+    def lead_ms(self, container: str) -> int:
+        """How long before the start to seek to in a container of that kind."""
+        return min(self.start_ms, SEEK_LEAD_MS.get(container, 0))
+
+
+def fit(video: VideoStream, max_side: int) -> tuple[int, int]:
+    """Width and height of decoded frames: even, long side at most `max_side`, never enlarged.
+
+    >>> fit(VideoStream(0, "h264", 1280, 720, 25.0, 0), 640)
+    (640, 360)
+    >>> fit(VideoStream(0, "h264", 1080, 1920, 25.0, 90), 640), fit(VideoStream(0, "h264", 33, 1, 25.0, 0), 640)
+    ((360, 640), (32, 2))
+    """
+    ratio = min(1.0, max_side / max(video.width, video.height))
+    width, height = (max(2, round(side * ratio / 2) * 2) for side in (video.width, video.height))
+    return width, height
+
+
+def input_file(path: Path, *, seek_ms: int = 0, threads: int = 1) -> Any:  # noqa: ANN401
+    """The file as ffmpeg's input; `file:` keeps ffmpeg from reading a name as an option or URL."""
+    options: dict[str, Any] = {
+        "format_whitelist": FORMAT_WHITELIST,
+        "protocol_whitelist": PROTOCOL_WHITELIST,
+        "max_pixels": MAX_PIXELS,
+        "threads": threads,
+        "noautorotate": None,  # it turns every frame, a fifth of the decode; we turn those sampled
+    }
+    if seek_ms:
+        options |= {"noaccurate_seek": None, "ss": _seconds(seek_ms)}
+    return ffmpeg.input(f"file:{os.fspath(path)}", **options)
+
+
+def video_output(source: Any, url: str, video: VideoStream, filters: str) -> Any:  # noqa: ANN401
+    """Raw BGR frames, one after the other."""
+    return ffmpeg.output(
+        source[str(video.index)],
+        url,
+        vf=filters,
+        format="rawvideo",
+        pix_fmt="bgr24",
+        fps_mode="passthrough",
+        **_only("an", "sn", "dn"),
+    )
+
+
+def audio_output(source: Any, url: str, index: int, filters: str) -> Any:  # noqa: ANN401
+    """Raw samples: 16-bit, little-endian."""
+    return ffmpeg.output(
+        source[str(index)], url, af=filters, format="s16le", **_only("vn", "sn", "dn")
+    )
+
+
+def video_filters(
+    span: Span, lead_ms: int, fps: float, size: tuple[int, int], rotation: int
+) -> str:
+    """Sample the frame on screen at each k/fps from the span's start, shrink it, turn it upright.
+
+    `round=up` shows a frame only from its own time on, and gives a lone frame its one sample.
+
+    >>> video_filters(Span(2_000, 3_000), 0, 5.0, (640, 360), 0)
+    'fps=fps=5:round=up:start_time=0.000,trim=end=1.000,scale=640:360:flags=area'
+    """
+    width, height = size if rotation in (0, 180) else size[::-1]
+    start, end = _relative(span, lead_ms)
+    chain = (
+        f"fps=fps={fps:g}:round=up:start_time={start}",
+        f"trim=end={end}",
+        f"scale={width}:{height}:flags=area",  # no slower than fast_bilinear here, no aliasing
+        *_TURNS.get(rotation, ()),
+    )
+    return ",".join(chain)
+
+
+def audio_filters(span: Span, lead_ms: int, sample_rate: int) -> str:
+    """Mono, the first sample exactly at the span's start: gaps and a late start become silence.
+
+    >>> audio_filters(Span(2_000, 3_000), 500, 16_000)
+    'aresample=async=1:first_pts=8000,aformat=s16:16000:mono,atrim=end=1.500'
+    """
+    first = lead_ms * sample_rate // 1000
+    return (
+        f"aresample=async=1:first_pts={first},aformat=s16:{sample_rate}:mono,"
+        f"atrim=end={_relative(span, lead_ms)[1]}"
+    )
+
+
+def subtitle_output(source: Any, url: str, index: int) -> Any:  # noqa: ANN401
+    """The track as SRT text."""
+    return ffmpeg.output(source[str(index)], url, format="srt", **_only("vn", "an", "dn"))
+
+
+def arguments(outputs: Sequence[Any]) -> list[str]:
+    """The argument list of one ffmpeg that writes all `outputs`."""
+    whole = ffmpeg.merge_outputs(*outputs) if len(outputs) > 1 else outputs[0]
+    listed: list[str] = ffmpeg.get_args(whole.global_args("-max_alloc", str(MAX_ALLOC_BYTES)))
+    return listed
+
+
+def decode_arguments(
+    path: Path,
+    info: MediaInfo,
+    urls: Sequence[str],
+    *,
+    span: Span,
+    fps: float,
+    size: tuple[int, int] | None,
+    sample_rate: int | None,
+    threads: int,
+) -> list[str]:
+    """Decode frames of `size` to the first URL and sound to the next; None is not wanted."""
+    lead_ms = span.lead_ms(info.container)
+    source = input_file(path, seek_ms=span.start_ms - lead_ms, threads=threads)
+    free, outputs = list(urls), []
+    if size and info.video:
+        filters = video_filters(span, lead_ms, fps, size, info.video.rotation)
+        outputs.append(video_output(source, free.pop(0), info.video, filters))
+    if sample_rate and info.audio:
+        filters = audio_filters(span, lead_ms, sample_rate)
+        outputs.append(audio_output(source, free.pop(0), info.audio.index, filters))
+    return arguments(outputs)
+
+
+def subtitle_arguments(path: Path, index: int, urls: Sequence[str]) -> list[str]:
+    """Write the subtitle track of that index as SRT to the URL."""
+    return arguments([subtitle_output(input_file(path), urls[0], index)])
+
+
+def _only(*left_out: str) -> dict[str, None]:
+    """Flags that keep other kinds of stream out of an output."""
+    return dict.fromkeys(left_out)
+
+
+def _relative(span: Span, lead_ms: int) -> tuple[str, str]:
+    return _seconds(lead_ms), _seconds(lead_ms + span.end_ms - span.start_ms)
+
+
+def _seconds(ms: int) -> str:
+    return f"{ms // 1000}.{ms % 1000:03}"

@@ -1,0 +1,245 @@
+"""The door to the database: `open_store` and the `Store` it returns."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Self
+
+from sqlalchemy import URL, Connection, Engine
+
+from annotator.errors import EnvironmentFault
+from annotator.store import plans, queries, ranking, results, runs, sources
+from annotator.store.database import BUSY_TIMEOUT_S, make_engine, parse_target, writing
+from annotator.store.faults import translated
+from annotator.store.migrate import upgrade
+from annotator.store.records import (
+    ClipDetail,
+    ClipResult,
+    Failure,
+    ModelFacts,
+    ModelRecord,
+    PendingClip,
+    PendingMedia,
+    RankedClip,
+    RunState,
+    Status,
+)
+from annotator.types import MediaInfo, Segment, Source
+
+
+def open_store(
+    target: str | Path | URL, *, create: bool = True, timeout_s: float = BUSY_TIMEOUT_S
+) -> "Store":
+    """Open a database and bring it up to date, with a backup beside it if it is an older one.
+
+    Args:
+        target: the path of an SQLite file, or any SQLAlchemy URL of SQLite or PostgreSQL.
+        create: whether to make an SQLite file that is not there.
+        timeout_s: how long to wait for another program's writing to end.
+
+    Raises:
+        UsageError: the URL is not one of a database the store supports.
+        EnvironmentFault: the database is missing, locked, damaged, from a newer version of the
+            tool or not ours; or the disk is full or not writable.
+    """
+    url = parse_target(target)
+    place = url.database or "" if url.get_backend_name() == "sqlite" else str(url)
+    if url.get_backend_name() == "sqlite" and not create and not Path(place).is_file():
+        raise EnvironmentFault(f"no database at {place}: `annotate run CORPUS` makes one")
+    engine = make_engine(url, timeout_s)
+    try:
+        with translated(place):
+            upgrade(engine, place)
+    except BaseException:
+        engine.dispose()
+        raise
+    return Store(engine, place)
+
+
+class Store:
+    """A workspace's database. Every method is one transaction and may be called from any thread.
+
+    All of them raise `EnvironmentFault` where the database cannot do it: locked, full, not
+    writable. Ids are the database's own.
+    """
+
+    def __init__(self, engine: Engine, place: str) -> None:
+        self._reading = engine
+        self._writing = writing(engine)
+        self._place = place
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the connections; the store cannot be used after."""
+        self._reading.dispose()
+
+    # What a run does.
+
+    def register_model(self, model: ModelFacts) -> int:
+        """The id of the model version, which is entered if it is new.
+
+        Raises:
+            UsageError: the name is known with other weights.
+        """
+        with self._write() as connection:
+            return runs.register_model(connection, model)
+
+    def start_run(self, model_id: int, settings: Mapping[str, object], tool_version: str) -> int:
+        """Enter a run and return its id; what JSON cannot hold of the settings becomes text."""
+        with self._write() as connection:
+            return runs.start_run(connection, model_id, settings, tool_version)
+
+    def finish_run(
+        self,
+        run_id: int,
+        state: RunState,
+        counts: Mapping[str, object],
+        stage_seconds: Mapping[str, float],
+    ) -> None:
+        """Write down how a run ended."""
+        with self._write() as connection:
+            runs.finish_run(connection, run_id, state, counts, stage_seconds)
+
+    def sync_sources(self, run_id: int, found: Sequence[tuple[Source, str]]) -> None:
+        """Enter the files a run is about, each with its plan key.
+
+        A file is "new" if it is unknown, or if its size, time or plan key has changed: it is to
+        be planned again, and what failed before is forgotten. Its clips stay.
+        """
+        with self._write() as connection:
+            sources.sync(connection, run_id, found)
+
+    def pending(self, run_id: int, model_id: int) -> list[PendingMedia]:
+        """The run's files that are to be planned or have clips without the model's answer.
+
+        By path. Failed files and clips are left out until `retry`.
+        """
+        with self._read() as connection:
+            return plans.pending(connection, run_id, model_id)
+
+    def pending_media(self, media_id: int, model_id: int) -> PendingMedia | None:
+        """The file as `pending` would list it now, or None if another run has done it since."""
+        with self._read() as connection:
+            return plans.pending_media(connection, media_id, model_id)
+
+    def pending_clips(self, media_id: int, model_id: int) -> list[PendingClip]:
+        """The file's clips that wait for the model's answer, by time."""
+        with self._read() as connection:
+            return plans.pending_clips(connection, media_id, model_id)
+
+    def segments(self, media_id: int) -> tuple[Segment, ...]:
+        """All clips of the file's present plan as they were planned, by time."""
+        with self._read() as connection:
+            return plans.segments(connection, media_id)
+
+    def save_plan(
+        self,
+        media_id: int,
+        content_hash: str,
+        info: MediaInfo,
+        plan: Sequence[Segment],
+        model_id: int,
+    ) -> list[PendingClip]:
+        """Make the file's clips those of the plan; returns those that wait for the model's answer.
+
+        Known bounds keep their clip. Its predictions are dropped if the file's content or the
+        planned transcript has changed, and kept otherwise; a transcript the run made itself is
+        no part of the plan. Clips the plan does not have are kept, but are not active.
+        """
+        with self._write() as connection:
+            plans.save_plan(connection, media_id, content_hash, info, plan)
+            return plans.pending_clips(connection, media_id, model_id)
+
+    def fail_media(self, media_id: int, stage: str, reason: str) -> None:
+        """Mark a file as failed: later runs pass it over until it changes, or `retry`."""
+        with self._write() as connection:
+            sources.fail_media(connection, media_id, stage, reason)
+
+    def fail_clip(self, clip_id: int, stage: str, reason: str) -> None:
+        """Mark a clip as failed: later runs pass it over until its file changes, or `retry`."""
+        with self._write() as connection:
+            sources.fail_clip(connection, clip_id, stage, reason)
+
+    def save_results(self, run_id: int, model_id: int, batch: Sequence[ClipResult]) -> None:
+        """Write a model's answers for clips, all or none; an earlier answer is replaced."""
+        with self._write() as connection:
+            results.save_results(connection, run_id, model_id, batch)
+
+    def retry(self, what: Sequence[int | str | Path] | None = None) -> int:
+        """Give failed files and clips another chance; returns how many.
+
+        Args:
+            what: numbers of clips and paths of files (with the clips in them); None for all.
+
+        Raises:
+            UsageError: one of them is not in the store.
+        """
+        with self._write() as connection:
+            return sources.retry(connection, what)
+
+    # What is asked of it.
+
+    def models(self) -> list[ModelRecord]:
+        """Every registered model version, oldest first."""
+        with self._read() as connection:
+            return runs.models(connection)
+
+    def status(self) -> Status:
+        """Counts by state, failures by reason, models, the last run."""
+        with self._read() as connection:
+            return queries.status(connection)
+
+    def failures(self) -> list[Failure]:
+        """Every failed file, then every failed clip of the present plans, by path."""
+        with self._read() as connection:
+            return queries.failures(connection)
+
+    def top(
+        self,
+        model_id: int,
+        by: str = "variance",
+        limit: int | None = None,
+        label: str | None = None,
+        split: str | None = None,
+    ) -> list[RankedClip]:
+        """The clips the model is least sure of, least sure first.
+
+        Args:
+            model_id: from `register_model`.
+            by: variance, entropy or bald, of which the highest come first; or margin, the lowest.
+            limit: how many at most.
+            label: rank by this label's part in the score. For the variance that is the root
+                mean square of its sigmas over the modalities the clip has.
+            split: only clips of this split.
+
+        Raises:
+            UsageError: there is no such score, or the model has no such label.
+        """
+        with self._read() as connection:
+            return ranking.top(connection, model_id, by, limit, label, split)
+
+    def show(self, what: int | str | Path) -> list[ClipDetail]:
+        """All that is known of a clip, by its number, or of a file's clips, by its path.
+
+        Text of digits alone is a number. Clips of earlier plans are among a file's.
+
+        Raises:
+            UsageError: there is no such clip or file.
+        """
+        with self._read() as connection:
+            return queries.show(connection, what)
+
+    @contextmanager
+    def _read(self) -> Iterator[Connection]:
+        with translated(self._place), self._reading.begin() as connection:
+            yield connection
+
+    @contextmanager
+    def _write(self) -> Iterator[Connection]:
+        with translated(self._place), self._writing.begin() as connection:
+            yield connection

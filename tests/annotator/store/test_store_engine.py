@@ -1,0 +1,165 @@
+import os
+import sqlite3
+import threading
+from contextlib import closing
+
+import pytest
+from sqlalchemy import URL
+
+from annotator.errors import EnvironmentFault, UsageError
+from annotator.store.engine import open_store
+from annotator.store.faults import translated
+
+
+def fault(target, **options) -> str:
+    """The one line a user gets on opening it."""
+    with pytest.raises(EnvironmentFault) as caught:
+        open_store(target, **options)
+    assert "\n" not in str(caught.value)
+    assert str(target) in str(caught.value)
+    return str(caught.value)
+
+
+def test_pragmas(world):
+    values = {
+        name: world.rows(f"PRAGMA {name}")[0][0]
+        for name in ("journal_mode", "foreign_keys", "synchronous", "busy_timeout")
+    }
+    assert values == {
+        "journal_mode": "wal",
+        "foreign_keys": 1,
+        "synchronous": 1,
+        "busy_timeout": 30_000,
+    }
+
+
+@pytest.mark.parametrize("name", ["a b#?%.db", "file:x.db", "ünï\udcff.db"])
+def test_any_file_name_will_do(tmp_path, name):
+    with open_store(tmp_path / name) as store:
+        assert store.models() == []
+    assert (tmp_path / name).is_file()
+
+
+def test_a_url_and_a_path_are_the_same_database(world):
+    for target in (str(world.path), f"sqlite:///{world.path}", URL.create("sqlite", database=str(world.path))):
+        with open_store(target) as store:
+            assert len(store.models()) == 1
+
+
+@pytest.mark.parametrize(
+    ("url", "message"),
+    [("mysql://u:secret@h/d", "SQLite or PostgreSQL"), ("what://", "SQLite or"), ("://", "cannot be read")],
+)
+def test_other_databases_are_refused(url, message):
+    with pytest.raises(UsageError, match=message) as caught:
+        open_store(url)
+    assert "secret" not in str(caught.value)
+
+
+def test_a_missing_database_is_not_made_unasked(tmp_path):
+    assert "annotate run" in fault(tmp_path / "a.db", create=False)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_missing_folder(tmp_path):
+    assert "folder must exist" in fault(tmp_path / "none" / "a.db")
+
+
+def test_a_file_that_is_no_database(tmp_path):
+    path = tmp_path / "a.db"
+    path.write_bytes(b"RIFF" * 1000)
+    assert "not an annotate database" in fault(path)
+    assert path.read_bytes() == b"RIFF" * 1000
+
+
+def test_somebody_elses_database(tmp_path):
+    path = tmp_path / "a.db"
+    with closing(sqlite3.connect(path)) as raw:
+        raw.execute("CREATE TABLE theirs (x)")
+    assert "not an annotate database" in fault(path)
+
+
+def test_a_damaged_database(world):
+    world.sync(*(f"{n}.mp4" for n in range(500)))
+    world.store.close()
+    with world.path.open("r+b") as file:
+        file.seek(4096)
+        file.write(b"\xff" * 65_536)
+    with pytest.raises(EnvironmentFault, match="damaged"), open_store(world.path) as store:
+        store.status()
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
+def test_a_folder_that_is_not_writable(tmp_path):
+    folder = tmp_path / "closed"
+    folder.mkdir(mode=0o500)
+    assert "writable" in fault(folder / "a.db")
+
+
+def test_a_database_that_is_not_writable(world):
+    world.store.close()
+    url = f"sqlite:///file:{world.path}?mode=ro&uri=true"
+    with open_store(url) as store:
+        assert len(store.models()) == 1
+        with pytest.raises(EnvironmentFault, match="cannot write"):
+            store.start_run(world.model_id, {}, "0.1.0")
+
+
+def test_a_locked_database(world):
+    with closing(sqlite3.connect(world.path)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        with open_store(world.path, timeout_s=0.05) as store:
+            assert store.status().models  # reading goes on
+            with pytest.raises(EnvironmentFault, match="locked.*retry"):
+                store.start_run(world.model_id, {}, "0.1.0")
+        other.rollback()
+    world.store.start_run(world.model_id, {}, "0.1.0")
+
+
+def test_a_fresh_database_that_is_locked(tmp_path):
+    path = tmp_path / "a.db"
+    with closing(sqlite3.connect(path)) as other:
+        other.execute("PRAGMA journal_mode=WAL")
+        other.execute("BEGIN IMMEDIATE")
+        assert "locked" in fault(path, timeout_s=0.05)
+
+
+def test_a_full_disk(world):
+    with world.store._read() as connection:
+        pages = connection.exec_driver_sql("PRAGMA page_count").scalar_one()
+        connection.exec_driver_sql(f"PRAGMA max_page_count={pages}")
+    with pytest.raises(EnvironmentFault, match="no space left"):
+        world.sync(*(f"{n}.mp4" for n in range(5000)))
+    assert world.count("media") == 0
+
+
+def test_a_server_that_does_not_answer_is_named_without_its_password():
+    from sqlalchemy.exc import OperationalError
+
+    error = OperationalError("SELECT 1", {}, ConnectionError("refused\nmore"))
+    with pytest.raises(EnvironmentFault, match="^db does not answer: refused; check"), translated("db"):
+        raise error
+
+
+def test_a_bug_of_ours_is_not_hidden(world):
+    with pytest.raises(Exception, match="no such table") as caught, world.store._read() as connection:
+        connection.exec_driver_sql("SELECT * FROM absent")
+    assert not isinstance(caught.value, EnvironmentFault)
+
+
+def test_threads_share_a_store(world):
+    names = [f"{n}.mp4" for n in range(40)]
+    world.sync(*names)
+    ids = [world.media_id(name) for name in names]
+
+    def fail(half: list[int]) -> None:
+        for media_id in half:
+            world.store.fail_media(media_id, "probe", "no stream")
+            assert world.store.status().failures
+
+    threads = [threading.Thread(target=fail, args=(ids[n::4],)) for n in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert world.store.status().media == {"failed": 40}
