@@ -138,7 +138,8 @@ def run(
     a column `path` and, if you like, start, end, transcript, speaker, split and labels. What is
     finished is never done again, so an interrupted run goes on where it stopped.
 
-    Exit codes: 0 done, 1 some clips failed, 2 wrong use, 3 the environment's fault, 130 interrupted.
+    Exit codes: 0 done, 1 some clips failed, 2 wrong use, 3 the environment's fault,
+    130 interrupted.
 
     \b
     Examples:

@@ -5,13 +5,14 @@ import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, is_dataclass
+from dataclasses import fields, is_dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
-from rich.table import Table
+from rich.table import Column, Table
 
 from annotator.recorder import Observer
 from annotator.recorder import Progress as RunProgress
@@ -21,6 +22,10 @@ from annotator.store.records import ClipDetail, Failure, RankedClip, Status, Sto
 from annotator.types import MODALITIES, Bounds
 from annotator.workspace import Workspace
 
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+PIPE_WIDTH = 140  # columns of a table where nobody says how wide the page is
 PLAIN_SECONDS = 10.0  # between progress lines where the error stream is no terminal
 
 UNTRAINED = (
@@ -46,12 +51,17 @@ def print_json(data: object) -> None:
 
 def _plain(value: object) -> object:
     if is_dataclass(value) and not isinstance(value, type):
-        return asdict(value)
+        return _members(value)
     if isinstance(value, Mapping):
         return dict(value)
     if isinstance(value, Path):
         return printable(value)
     return str(value)
+
+
+def _members(value: "DataclassInstance") -> dict[str, object]:
+    """The fields by name, one level deep: `asdict` cannot copy read-only mappings."""
+    return {field.name: getattr(value, field.name) for field in fields(value)}
 
 
 def say(text: str) -> None:
@@ -66,7 +76,8 @@ def warn_if_untrained(model: ModelVersion) -> None:
 
 
 def _out() -> Console:
-    return Console(file=sys.stdout, soft_wrap=True)
+    width = None if sys.stdout.isatty() else PIPE_WIDTH
+    return Console(file=sys.stdout, soft_wrap=True, width=width)
 
 
 def _err() -> Console:
@@ -140,7 +151,7 @@ def run_display() -> Iterator[Observer]:
 def print_summary(summary: RunSummary, model: ModelVersion, *, as_json: bool) -> None:
     """What a run did, where its time went, and how to go on."""
     if as_json:
-        print_json({**asdict(summary), "model": model.name, "trained": model.trained})
+        print_json({**_members(summary), "model": model.name, "trained": model.trained})
         return
     out = _out()
     if summary.stage_seconds and summary.clips:
@@ -184,7 +195,8 @@ def print_ranked(
         return
     warn_if_untrained(model)
     title = f"model {model.name}" + ("" if model.trained else " (UNTRAINED)")
-    table = Table("clip", "file", "from", "to", by, *model.labels, title=title)
+    numbers = (Column(name, justify="right", no_wrap=True) for name in (by, *model.labels))
+    table = Table("clip", Column("file", overflow="fold"), "from", "to", *numbers, title=title)
     for clip in clips:
         probabilities = {label.label: label.p for label in clip.scores.labels}
         table.add_row(
@@ -219,7 +231,7 @@ def print_failures(failures: Sequence[Failure], *, as_json: bool) -> None:
 def print_status(workspace: Workspace, status: Status, *, as_json: bool) -> None:
     """What the workspace holds."""
     if as_json:
-        print_json({"workspace": str(workspace.root), **asdict(status)})
+        print_json({"workspace": workspace.root, **_members(status)})
         return
     table = Table(show_header=False, box=None)
     table.add_row("workspace", printable(workspace.root))

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from annotator.clipwork import Tools
 from annotator.features.cache import FeatureCache
+from annotator.features.extractor import load_extractor
 from annotator.types import Modality
 
 
@@ -23,3 +24,7 @@ class ToolSettings:
             UsageError: a name is not registered.
             EnvironmentFault: an extractor's weights are missing.
         """
+        visual = load_extractor(self.extractors["visual"])
+        audio = load_extractor(self.extractors["audio"])
+        text = load_extractor(self.extractors["text"])
+        return Tools(visual, audio, text, asr=None), FeatureCache(self.features)

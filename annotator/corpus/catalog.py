@@ -7,7 +7,7 @@ from pathlib import Path
 from annotator.corpus.manifest import Manifest, ManifestEntry, is_manifest, read_manifest
 from annotator.corpus.plan import PlanSettings, plan_key
 from annotator.corpus.scan import scan
-from annotator.corpus.sidecars import SidecarFinder, Sidecars
+from annotator.corpus.sidecars import SIDECAR_EXTENSIONS, SidecarFinder, Sidecars
 from annotator.types import Skipped, Source
 
 
@@ -23,7 +23,10 @@ class CatalogItem:
 
 @dataclass(frozen=True, slots=True)
 class Catalog:
-    """The files by path, what was skipped and why, and how many files are not media."""
+    """The files by path, what was skipped and why, and the others' number by extension.
+
+    Sidecars are not counted among the others.
+    """
 
     items: Mapping[Path, CatalogItem]
     skipped: tuple[Skipped, ...] = ()
@@ -50,7 +53,8 @@ def read_catalog(paths: Sequence[Path], settings: PlanSettings) -> Catalog:
         key = plan_key(source, sidecars, settings, rows)
         items[source.path] = CatalogItem(source, sidecars, rows, key)
     skipped = [*found.skipped, *_problems(manifests)]
-    return Catalog(items, tuple(skipped), found.other)
+    other = {kind: n for kind, n in found.other.items() if kind not in SIDECAR_EXTENSIONS}
+    return Catalog(items, tuple(skipped), other)
 
 
 def _source_of(media: Path) -> Source:

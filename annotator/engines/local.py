@@ -13,11 +13,15 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from multiprocessing.synchronize import Event as StopFlag
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from annotator.errors import AnnotateError, EnvironmentFault
 from annotator.stages import Event, MediaFailed, MediaJob
 from annotator.toolkit import ToolSettings
+
+if TYPE_CHECKING:
+    from annotator.clipwork import Tools
+    from annotator.features.cache import FeatureCache
 
 _SPAWN = multiprocessing.get_context("spawn")  # a fork would copy torch's locked threads
 

@@ -26,12 +26,13 @@ CROP = 48  # pixels a side: FER+
 EMBEDDING = 64  # channels
 BATCH = 64  # crops a call: bounds the memory of the network's maps
 
-# How FER+ frames a face, measured by this detector on its 1,193 valid faces of every third row
-# (enlarged 3.5 times, 95 % found). Of the ways to predict the crop's side, the root of the box's
-# area varies least (12 %); the crop's centre is the box's to within 1 %.
+# How FER+ frames a face, measured by this detector on every third face of its valid split
+# (1,193, enlarged 3.5 times, 97 % found). Of the measures of the face, the root of the box's area
+# varies least within the crop (12 %); the crop's centre is the box's to within 1 % of its side.
 SIDE_PER_BOX = 1.12  # crop side over the root of the box's area: 1 / 0.893
-UPRIGHT = np.array(  # the landmarks' medians there, in sides from their mean, as complex numbers
-    [-0.182 - 0.192j, 0.181 - 0.190j, 0.002 + 0.018j, -0.146 + 0.182j, 0.147 + 0.182j]
+# The landmarks' medians there, made symmetric, in sides from their mean, as complex numbers.
+UPRIGHT = np.array(
+    [-0.181 - 0.192j, 0.181 - 0.192j, 0.018j, -0.142 + 0.183j, 0.142 + 0.183j], np.complex64
 )
 
 
@@ -55,11 +56,12 @@ def face_crop(image: NDArray[np.uint8], face: Face) -> NDArray[np.uint8]:
     side = SIDE_PER_BOX * sqrt(face.area)
     shrink = max(1, round(side / CROP))  # warp at a whole multiple, then average: no aliasing
     scale = CROP * shrink / side
-    centre = (face.box[:2] + face.box[2:]) / 2
-    matrix = cv2.getRotationMatrix2D(centre.astype(float).tolist(), roll(face.landmarks), scale)
-    matrix[:, 2] += CROP * shrink / 2 - centre
+    x, y = (float(end) for end in (face.box[:2] + face.box[2:]) / 2)
+    matrix = cv2.getRotationMatrix2D((x, y), roll(face.landmarks), scale)
+    middle = CROP * shrink / 2
+    move = np.array([[0, 0, middle - x], [0, 0, middle - y]])
     size = (CROP * shrink, CROP * shrink)
-    warped = cv2.warpAffine(image, matrix, size, borderMode=cv2.BORDER_REPLICATE)
+    warped = cv2.warpAffine(image, matrix + move, size, borderMode=cv2.BORDER_REPLICATE)
     grey = cv2.cvtColor(warped, cv2.COLOR_BGR2GRAY)
     crop = cv2.resize(grey, (CROP, CROP), interpolation=cv2.INTER_AREA)
     return np.asarray(crop, np.uint8)
@@ -68,9 +70,9 @@ def face_crop(image: NDArray[np.uint8], face: Face) -> NDArray[np.uint8]:
 def roll(landmarks: NDArray[np.float32]) -> float:
     """How far landmarks (5, 2) are turned from upright, in degrees, clockwise on the screen.
 
-    The turn of the least-squares similarity onto an upright face: in the plane of complex
-    numbers, the angle of their inner product. All five points take part because in a profile
-    the two eyes alone, nearly in one place, would give any angle.
+    The turn of the least-squares similarity from an upright face onto them: in the plane of
+    complex numbers, the angle of the inner product. All five points take part because in a
+    profile the two eyes alone, nearly in one place, would give any angle.
 
     >>> points = np.stack([UPRIGHT.real, UPRIGHT.imag], axis=1)
     >>> round(roll(points)), round(roll(points[:, ::-1] * [-1, 1]))

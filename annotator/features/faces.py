@@ -97,7 +97,7 @@ def _anchors(width: int, height: int) -> NDArray[np.float32]:
         shape = (len(centres), len(sides), 2)
         both = [np.broadcast_to(centres, shape), np.broadcast_to(squares, shape)]
         levels.append(np.concatenate(both, -1).reshape(-1, 4))
-    anchors = np.concatenate(levels).astype(np.float32)
+    anchors: NDArray[np.float32] = np.concatenate(levels).astype(np.float32)
     anchors.setflags(write=False)  # it is shared by every later frame of this size
     return anchors
 

@@ -52,9 +52,12 @@ class FaceExpressions:
         face = prominent(self._detector.detect(image))
         if face is None:
             return None
-        size = np.array([image.shape[1], image.shape[0]], np.float32)
+        height, width = image.shape[:2]
         return Observation(
-            face_crop(image, face), face.box / np.tile(size, 2), face.landmarks / size, face.score
+            crop=face_crop(image, face),
+            box=(face.box / [width, height, width, height]).astype(np.float32),
+            landmarks=(face.landmarks / [width, height]).astype(np.float32),
+            score=face.score,
         )
 
     def embed(self, observations: Sequence[Observation]) -> NDArray[np.float32]:

@@ -1,6 +1,6 @@
 """Train the expression network on FER+ votes and export it.
 
-    python -m annotator.learning.expression --data DIR --out annotator/features/weights/expression.onnx
+    python -m annotator.learning.expression --data DIR --out expression.onnx
 
 DIR holds `{train,valid}.webp`, lossless mosaics of 48×48 faces, 160 a row, and
 `{train,valid}.csv` with ten raters' votes a face, in the mosaic's order. The votes are Microsoft
@@ -22,10 +22,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+from torch.optim.swa_utils import AveragedModel
 
 from annotator.errors import UsageError
 from annotator.features.expression import CROP, EMBEDDING, EXPRESSIONS
+from annotator.learning.face_augmentation import augment
 
 TILES_PER_ROW = 160
 OTHER_VOTES = ("unknown", "not_a_face")  # a face most raters gave these is left out
@@ -35,7 +36,7 @@ DROPOUT = 0.2
 BATCH = 128
 PEAK_RATE = 3e-3  # of the one-cycle schedule
 WEIGHT_DECAY = 0.02
-EMA_DECAY = 0.998  # about the last 500 of 190 steps an epoch
+EMA_DECAY = 0.998  # a step: the average reaches back about 500 steps, 2.7 epochs
 BOOTSTRAP = 1_000  # resamples of the faces behind the accuracy's interval
 TERMS = "votes: MIT (Microsoft FER+); images: FER2013, research use; neither is distributed"
 
@@ -122,19 +123,7 @@ def read_faces(folder: Path, split: str) -> Faces:
     if len(tiles) < len(votes):
         raise UsageError(f"{split}.webp holds {len(tiles)} faces, {split}.csv {len(votes)} rows")
     shown = votes.argmax(axis=1) < len(EXPRESSIONS)
-    return Faces(
-        tiles[: len(votes)][shown].astype(np.uint8), votes[shown][:, : len(EXPRESSIONS)]
-    )
-
-
-def augment(faces: Tensor, generator: torch.Generator) -> Tensor:
-    """Faces (n, 48, 48) in 0..1 as another detector, camera or codec might have given them."""
-    warped = _warp(faces, generator)
-    blurred = _resample(warped, generator)
-    lit = _relight(blurred, generator)
-    noise = torch.randn(lit.shape, generator=generator)
-    noisy = lit + noise * _uniform(len(lit), 0.0, 0.04, generator)[:, None, None]
-    return _cut_out(noisy, generator)
+    return Faces(tiles[: len(votes)][shown].astype(np.uint8), votes[shown][:, : len(EXPRESSIONS)])
 
 
 def train(faces: Faces, epochs: int, seed: int) -> Iterator[ExpressionNet]:
@@ -145,8 +134,9 @@ def train(faces: Faces, epochs: int, seed: int) -> Iterator[ExpressionNet]:
     """
     torch.manual_seed(seed)
     generator = torch.Generator().manual_seed(seed)
-    net = cast(ExpressionNet, ExpressionNet().to(memory_format=torch.channels_last))
-    average = AveragedModel(net, multi_avg_fn=get_ema_multi_avg_fn(EMA_DECAY), use_buffers=True)
+    net = ExpressionNet()
+    net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    average = AveragedModel(net, avg_fn=_average, use_buffers=True)
     images = torch.from_numpy(faces.images)
     targets = torch.from_numpy(faces.targets)
     steps = max(1, len(images) // BATCH)  # an epoch's remainder is left out: a small batch
@@ -161,7 +151,8 @@ def train(faces: Faces, epochs: int, seed: int) -> Iterator[ExpressionNet]:
             with torch.autocast("cpu", torch.bfloat16):  # half the time where the CPU has it
                 _, logits = net(batch)
             optimizer.zero_grad()
-            functional.cross_entropy(logits.float(), targets[chosen]).backward()
+            loss = functional.cross_entropy(logits.float(), targets[chosen])
+            loss.backward()  # type: ignore[no-untyped-call]
             optimizer.step()
             schedule.step()
             average.update_parameters(net)
@@ -178,10 +169,10 @@ def evaluate(net: ExpressionNet, faces: Faces, seed: int) -> dict[str, float | l
     entropy with the votes'.
     """
     exported = Exported(net)
-    batches = torch.from_numpy(faces.images).split(BATCH)
+    batches = torch.split(torch.from_numpy(faces.images), BATCH)
     predicted = torch.cat([exported(batch)[1] for batch in batches]).numpy()
     right = predicted.argmax(axis=1) == faces.votes.argmax(axis=1)
-    clear = faces.targets.max(axis=1) > 0.5  # noqa: PLR2004 - the meaning of a majority
+    clear = faces.targets.max(axis=1) > 0.5
     draws = np.random.default_rng(seed).integers(len(right), size=(BOOTSTRAP, len(right)))
     low, high = np.percentile(right[draws].mean(axis=1), [2.5, 97.5])
     return {
@@ -217,13 +208,21 @@ def spearman(left: NDArray[np.float64], right: NDArray[np.float64]) -> float:
 def _ranks(values: NDArray[np.float64]) -> NDArray[np.float64]:
     _, inverse, counts = np.unique(values, return_inverse=True, return_counts=True)
     last = np.cumsum(counts)
-    return cast(NDArray[np.float64], (last - (counts - 1) / 2)[inverse])
+    mean: NDArray[np.float64] = last - (counts - 1) / 2
+    return mean[inverse]
 
 
 def _entropy(rows: NDArray[np.float32]) -> NDArray[np.float64]:
     """In nats, of distributions (n, 8)."""
     wide = rows.astype(np.float64)
-    return cast(NDArray[np.float64], -(wide * np.log(np.clip(wide, 1e-12, 1))).sum(axis=1))
+    entropy: NDArray[np.float64] = -(wide * np.log(np.clip(wide, 1e-12, 1))).sum(axis=1)
+    return entropy
+
+
+def _average(old: Tensor, new: Tensor, count: Tensor | int) -> Tensor:
+    """The exponential average after `count` steps, which at first forgets the start faster."""
+    decay = min(EMA_DECAY, (1 + int(count)) / (10 + int(count)))
+    return decay * old + (1 - decay) * new
 
 
 def _convolution(before: int, after: int, side: int, stride: int) -> nn.Sequential:
@@ -236,59 +235,6 @@ def _standardise(faces: Tensor) -> Tensor:
     centred = faces - faces.mean(dim=(1, 2), keepdim=True)
     deviation = centred.square().mean(dim=(1, 2), keepdim=True).sqrt()
     return centred / deviation.clamp_min(1e-3)
-
-
-def _uniform(count: int, low: float, high: float, generator: torch.Generator) -> Tensor:
-    return torch.rand(count, generator=generator) * (high - low) + low
-
-
-def _warp(faces: Tensor, generator: torch.Generator) -> Tensor:
-    """Flip, turn by up to 12°, scale by up to 16 % and shift by up to 8 % of the side."""
-    count = len(faces)
-    angle = _uniform(count, -0.21, 0.21, generator)
-    scale = _uniform(count, -0.15, 0.15, generator).exp()
-    mirror = torch.where(torch.rand(count, generator=generator) < 0.5, -1.0, 1.0)  # noqa: PLR2004
-    cosine, sine = scale * angle.cos(), scale * angle.sin()
-    shift = [_uniform(count, -0.16, 0.16, generator) for _ in "xy"]  # the side is 2 units long
-    rows = [torch.stack([cosine * mirror, -sine, shift[0]], 1)]
-    rows.append(torch.stack([sine * mirror, cosine, shift[1]], 1))
-    grid = functional.affine_grid(torch.stack(rows, 1), [count, 1, CROP, CROP], False)
-    moved = functional.grid_sample(
-        faces[:, None], grid, padding_mode="border", align_corners=False
-    )
-    return moved[:, 0]
-
-
-def _resample(faces: Tensor, generator: torch.Generator) -> Tensor:
-    """Shrink a third of the faces and enlarge them again, as small or soft faces come."""
-    third = len(faces) // 3
-    side = int(torch.randint(16, 40, (1,), generator=generator))
-    small = functional.interpolate(faces[:third, None], (side, side), mode="area")
-    again = functional.interpolate(small, (CROP, CROP), mode="bilinear", align_corners=False)
-    return torch.cat([again[:, 0], faces[third:]])
-
-
-def _relight(faces: Tensor, generator: torch.Generator) -> Tensor:
-    """Gamma, contrast and brightness, clipped as a camera clips."""
-    count = len(faces)
-    gamma = _uniform(count, -0.4, 0.4, generator).exp()[:, None, None]
-    contrast = _uniform(count, 0.7, 1.4, generator)[:, None, None]
-    brightness = _uniform(count, -0.15, 0.15, generator)[:, None, None]
-    bent = faces.clamp_min(1e-3) ** gamma
-    return ((bent - 0.5) * contrast + 0.5 + brightness).clamp(0, 1)
-
-
-def _cut_out(faces: Tensor, generator: torch.Generator) -> Tensor:
-    """Grey out a square of up to 16 pixels (DeVries & Taylor 2017): hands, hair, text."""
-    count = len(faces)
-    side = _uniform(count, 0, 16, generator)[:, None]
-    places = torch.arange(CROP)[None]
-    spans = []
-    for _ in "xy":
-        start = _uniform(count, -8, CROP - 8, generator)[:, None]
-        spans.append((places >= start) & (places < start + side))
-    hidden = spans[0][:, :, None] & spans[1][:, None, :]
-    return torch.where(hidden, faces.mean(dim=(1, 2), keepdim=True), faces)
 
 
 @click.command()

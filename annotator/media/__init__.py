@@ -1,0 +1,1 @@
+"""Files into frames, sound and subtitles, by ffmpeg, without trusting any of it."""

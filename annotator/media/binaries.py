@@ -21,7 +21,9 @@ def ffmpeg_path() -> str:
     if named:
         found = shutil.which(named)
         if found is None:
-            raise EnvironmentFault(f"{OVERRIDE} names {named!r}, which is not a program; correct it")
+            raise EnvironmentFault(
+                f"{OVERRIDE} names {named!r}, which is not a program; correct it"
+            )
         return found
     return shutil.which("ffmpeg") or _carried()
 

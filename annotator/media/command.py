@@ -2,12 +2,13 @@
 
 Seeking: `-noaccurate_seek` starts at the keyframe before the place asked for and keeps what lies
 between. The filters drop it, except for the frame that is still on screen at the start, which
-ffmpeg's own accurate seek would lose. Times in the filters count from the place seeked to.
+ffmpeg's own accurate seek would lose. Times in the filters count from the start of the span.
 """
 
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import ceil
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +36,11 @@ class Span:
         if not 0 <= self.start_ms < self.end_ms:
             raise ValueError(f"a span needs 0 <= start < end, got {self.start_ms}, {self.end_ms}")
 
+    @property
+    def duration_ms(self) -> int:
+        """End less start."""
+        return self.end_ms - self.start_ms
+
     def lead_ms(self, container: str) -> int:
         """How long before the start to seek to in a container of that kind."""
         return min(self.start_ms, SEEK_LEAD_MS.get(container, 0))
@@ -45,16 +51,20 @@ def fit(video: VideoStream, max_side: int) -> tuple[int, int]:
 
     >>> fit(VideoStream(0, "h264", 1280, 720, 25.0, 0), 640)
     (640, 360)
-    >>> fit(VideoStream(0, "h264", 1080, 1920, 25.0, 90), 640), fit(VideoStream(0, "h264", 33, 1, 25.0, 0), 640)
-    ((360, 640), (32, 2))
+    >>> fit(VideoStream(0, "h264", 33, 1, 25.0, 0), 640)
+    (32, 2)
     """
-    ratio = min(1.0, max_side / max(video.width, video.height))
-    width, height = (max(2, round(side * ratio / 2) * 2) for side in (video.width, video.height))
+    longest = max(video.width, video.height)
+    side = min(longest, max_side)
+    width, height = (max(2, n * side // longest // 2 * 2) for n in (video.width, video.height))
     return width, height
 
 
-def input_file(path: Path, *, seek_ms: int = 0, threads: int = 1) -> Any:  # noqa: ANN401
-    """The file as ffmpeg's input; `file:` keeps ffmpeg from reading a name as an option or URL."""
+def input_file(path: Path, *, span: Span | None = None, lead_ms: int = 0, threads: int = 1) -> Any:
+    """The file as ffmpeg's input, seeked to `lead_ms` before the span.
+
+    `file:` keeps ffmpeg from reading a name as an option or an address.
+    """
     options: dict[str, Any] = {
         "format_whitelist": FORMAT_WHITELIST,
         "protocol_whitelist": PROTOCOL_WHITELIST,
@@ -62,12 +72,16 @@ def input_file(path: Path, *, seek_ms: int = 0, threads: int = 1) -> Any:  # noq
         "threads": threads,
         "noautorotate": None,  # it turns every frame, a fifth of the decode; we turn those sampled
     }
-    if seek_ms:
-        options |= {"noaccurate_seek": None, "ss": _seconds(seek_ms)}
+    if span and span.start_ms:
+        options |= {
+            "noaccurate_seek": None,
+            "ss": (span.start_ms - lead_ms) / 1000,
+            "itsoffset": -lead_ms / 1000,
+        }
     return ffmpeg.input(f"file:{os.fspath(path)}", **options)
 
 
-def video_output(source: Any, url: str, video: VideoStream, filters: str) -> Any:  # noqa: ANN401
+def video_output(source: Any, url: str, video: VideoStream, filters: str) -> Any:
     """Raw BGR frames, one after the other."""
     return ffmpeg.output(
         source[str(video.index)],
@@ -80,48 +94,44 @@ def video_output(source: Any, url: str, video: VideoStream, filters: str) -> Any
     )
 
 
-def audio_output(source: Any, url: str, index: int, filters: str) -> Any:  # noqa: ANN401
+def audio_output(source: Any, url: str, index: int, filters: str) -> Any:
     """Raw samples: 16-bit, little-endian."""
     return ffmpeg.output(
         source[str(index)], url, af=filters, format="s16le", **_only("vn", "sn", "dn")
     )
 
 
-def video_filters(
-    span: Span, lead_ms: int, fps: float, size: tuple[int, int], rotation: int
-) -> str:
+def video_filters(span: Span, fps: float, size: tuple[int, int], rotation: int) -> str:
     """Sample the frame on screen at each k/fps from the span's start, shrink it, turn it upright.
 
     `round=up` shows a frame only from its own time on, and gives a lone frame its one sample.
 
-    >>> video_filters(Span(2_000, 3_000), 0, 5.0, (640, 360), 0)
-    'fps=fps=5:round=up:start_time=0.000,trim=end=1.000,scale=640:360:flags=area'
+    >>> video_filters(Span(2_000, 3_000), 5.0, (640, 360), 0)
+    'fps=fps=5:round=up:start_time=0,trim=end_frame=5,scale=640:360:flags=area'
     """
     width, height = size if rotation in (0, 180) else size[::-1]
-    start, end = _relative(span, lead_ms)
     chain = (
-        f"fps=fps={fps:g}:round=up:start_time={start}",
-        f"trim=end={end}",
+        f"fps=fps={fps:g}:round=up:start_time=0",
+        f"trim=end_frame={ceil(span.duration_ms * fps / 1000)}",
         f"scale={width}:{height}:flags=area",  # no slower than fast_bilinear here, no aliasing
         *_TURNS.get(rotation, ()),
     )
     return ",".join(chain)
 
 
-def audio_filters(span: Span, lead_ms: int, sample_rate: int) -> str:
+def audio_filters(span: Span, sample_rate: int) -> str:
     """Mono, the first sample exactly at the span's start: gaps and a late start become silence.
 
-    >>> audio_filters(Span(2_000, 3_000), 500, 16_000)
-    'aresample=async=1:first_pts=8000,aformat=s16:16000:mono,atrim=end=1.500'
+    >>> audio_filters(Span(2_000, 3_000), 16_000)
+    'aresample=16000:async=1:first_pts=0,aformat=s16:16000:mono,atrim=end_sample=16000'
     """
-    first = lead_ms * sample_rate // 1000
     return (
-        f"aresample=async=1:first_pts={first},aformat=s16:{sample_rate}:mono,"
-        f"atrim=end={_relative(span, lead_ms)[1]}"
+        f"aresample={sample_rate}:async=1:first_pts=0,aformat=s16:{sample_rate}:mono,"
+        f"atrim=end_sample={span.duration_ms * sample_rate // 1000}"
     )
 
 
-def subtitle_output(source: Any, url: str, index: int) -> Any:  # noqa: ANN401
+def subtitle_output(source: Any, url: str, index: int) -> Any:
     """The track as SRT text."""
     return ffmpeg.output(source[str(index)], url, format="srt", **_only("vn", "an", "dn"))
 
@@ -145,14 +155,13 @@ def decode_arguments(
     threads: int,
 ) -> list[str]:
     """Decode frames of `size` to the first URL and sound to the next; None is not wanted."""
-    lead_ms = span.lead_ms(info.container)
-    source = input_file(path, seek_ms=span.start_ms - lead_ms, threads=threads)
+    source = input_file(path, span=span, lead_ms=span.lead_ms(info.container), threads=threads)
     free, outputs = list(urls), []
     if size and info.video:
-        filters = video_filters(span, lead_ms, fps, size, info.video.rotation)
+        filters = video_filters(span, fps, size, info.video.rotation)
         outputs.append(video_output(source, free.pop(0), info.video, filters))
     if sample_rate and info.audio:
-        filters = audio_filters(span, lead_ms, sample_rate)
+        filters = audio_filters(span, sample_rate)
         outputs.append(audio_output(source, free.pop(0), info.audio.index, filters))
     return arguments(outputs)
 
@@ -165,11 +174,3 @@ def subtitle_arguments(path: Path, index: int, urls: Sequence[str]) -> list[str]
 def _only(*left_out: str) -> dict[str, None]:
     """Flags that keep other kinds of stream out of an output."""
     return dict.fromkeys(left_out)
-
-
-def _relative(span: Span, lead_ms: int) -> tuple[str, str]:
-    return _seconds(lead_ms), _seconds(lead_ms + span.end_ms - span.start_ms)
-
-
-def _seconds(ms: int) -> str:
-    return f"{ms // 1000}.{ms % 1000:03}"

@@ -6,6 +6,7 @@ yuv420p and a conversion in OpenCV, and lets ffmpeg choose the colour matrix.
 """
 
 from collections.abc import Generator, Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -49,7 +50,7 @@ class DecodeReport:
     warning: str | None
 
 
-def decode(
+def decode(  # noqa: PLR0913  keywords, all with a default
     path: Path,
     info: MediaInfo,
     *,
@@ -113,7 +114,7 @@ def decode(
         ),
         outputs=len(tracks),
         stage="decode",
-        limit_s=LIMIT_S + LIMIT_PER_SECOND * (end_ms_of(span) / 1000),
+        limit_s=LIMIT_S + LIMIT_PER_SECOND * span.duration_ms / 1000,
     ) as process:
         for number, data in process.read():
             yield from tracks[number].push(data)
@@ -128,3 +129,94 @@ def decode(
         samples=sum(track.given for track in tracks if isinstance(track, _Audio)),
         warning=warning,
     )
+
+
+def decode_audio(
+    path: Path,
+    info: MediaInfo,
+    *,
+    start_ms: int = 0,
+    end_ms: int | None = None,
+    sample_rate: int = 16_000,
+) -> Generator[AudioChunk, None, DecodeReport]:
+    """Decode sound alone: `decode` without the pictures, at a few hundredths of its cost."""
+    pieces = decode(
+        path,
+        info,
+        start_ms=start_ms,
+        end_ms=end_ms,
+        sample_rate=sample_rate,
+        want_video=False,
+    )
+    with closing(pieces):
+        while True:
+            try:
+                piece = next(pieces)
+            except StopIteration as ended:
+                report: DecodeReport = ended.value
+                return report
+            if isinstance(piece, AudioChunk):
+                yield piece
+
+
+class _Records:
+    """Cuts bytes that come in any portions into records of one size."""
+
+    def __init__(self, size: int) -> None:
+        self._size = size
+        self._held = bytearray()
+
+    def push(self, data: bytes) -> Iterator[bytes]:
+        self._held += data
+        while len(self._held) >= self._size:
+            yield bytes(memoryview(self._held)[: self._size])
+            del self._held[: self._size]
+
+    def rest(self) -> bytes:
+        return bytes(self._held)
+
+
+class _Video:
+    """Makes frames of the bytes of the video pipe; `given` counts them."""
+
+    def __init__(self, start_ms: int, fps: float, size: tuple[int, int]) -> None:
+        width, height = size
+        self.given = 0
+        self._start_ms = start_ms
+        self._fps = fps
+        self._shape = (height, width, 3)
+        self._records = _Records(height * width * 3)
+
+    def push(self, data: bytes) -> Iterator[Frame]:
+        for record in self._records.push(data):
+            time_ms = self._start_ms + round(self.given * 1000 / self._fps)
+            self.given += 1
+            yield Frame(time_ms, np.frombuffer(record, np.uint8).reshape(self._shape))
+
+    def finish(self) -> Iterator[Frame]:
+        return iter(())  # part of a frame is no frame
+
+
+class _Audio:
+    """Makes chunks of the bytes of the audio pipe; `given` counts samples."""
+
+    def __init__(self, start_ms: int, sample_rate: int) -> None:
+        self.given = 0
+        self._start_ms = start_ms
+        self._sample_rate = sample_rate
+        self._records = _Records(sample_rate * CHUNK_MS // 1000 * BYTES_PER_SAMPLE)
+
+    def push(self, data: bytes) -> Iterator[AudioChunk]:
+        return map(self._chunk, self._records.push(data))
+
+    def finish(self) -> Iterator[AudioChunk]:
+        rest = self._records.rest()
+        whole = len(rest) // BYTES_PER_SAMPLE * BYTES_PER_SAMPLE
+        if whole:
+            yield self._chunk(rest[:whole])
+
+    def _chunk(self, record: bytes) -> AudioChunk:
+        samples = np.frombuffer(record, "<i2").astype(np.float32) / 32768.0
+        start_ms = self._start_ms + self.given * 1000 // self._sample_rate
+        self.given += len(samples)
+        return AudioChunk(start_ms, samples)

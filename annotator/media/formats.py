@@ -22,15 +22,16 @@ _PLAYLISTS = (
     ("SDP", re.compile(rb"v=0\r?\n")),
     ("PLS", re.compile(rb"\[(playlist|reference)\]", re.IGNORECASE)),
     ("RTSP", re.compile(rb"rtsptext|rtsp://", re.IGNORECASE)),
-    ("DASH, SMIL or ASX", re.compile(rb"<(\?xml.*?<(!--.*?--)?\s*)?(mpd|smil|asx)\b", re.I | re.S)),
+    ("DASH, SMIL or ASX", re.compile(rb"<([^\0]*<)?(mpd|smil|asx)[\s>]", re.IGNORECASE)),
 )
 
 
 def playlist_kind(head: bytes) -> str | None:
     r"""The kind of playlist that a file beginning with `head` is, or None.
 
-    >>> playlist_kind(b"#EXTM3U\n#EXTINF:4,\nhttp://example.org/1.ts"), playlist_kind(b"\x00\x00ftyp")
-    ('HLS or M3U', None)
+    >>> playlist_kind(b"#EXTM3U\n#EXTINF:4,\nhttp://example.org/1.ts")
+    'HLS or M3U'
+    >>> playlist_kind(b"\x00\x00\x00\x20ftypisom")
     """
     text = head[:HEAD_BYTES].removeprefix(b"\xef\xbb\xbf").lstrip()
     return next((kind for kind, opening in _PLAYLISTS if opening.match(text)), None)

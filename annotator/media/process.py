@@ -86,8 +86,8 @@ class FFmpeg:
             raise ValueError("FFmpeg.read needs a process with a pipe for its errors")
         errors = self._process.stderr.fileno()
         with selectors.DefaultSelector() as selector:
-            for number, fd in enumerate(self._reading):
-                selector.register(fd, selectors.EVENT_READ, number)
+            for output, fd in enumerate(self._reading):
+                selector.register(fd, selectors.EVENT_READ, output)
             selector.register(errors, selectors.EVENT_READ)
             while selector.get_map():
                 for fd, number in self._ready(selector):
@@ -123,7 +123,9 @@ class FFmpeg:
         self._waited_s += time.monotonic() - began
         if not ready:
             late = self._waited_s >= self._limit_s
-            limit = f"took over {self._limit_s:.0f} s" if late else f"gave nothing for {STALL_S:g} s"
+            limit = (
+                f"took over {self._limit_s:.0f} s" if late else f"gave nothing for {STALL_S:g} s"
+            )
             raise StageFailure(self._stage, f"ffmpeg {limit}: the file is broken or the disk hangs")
         return [(key.fd, key.data) for key, _ in ready]
 

@@ -20,8 +20,8 @@ from sqlalchemy import (
 
 from annotator.store.columns import epoch_ms, readable, readable_or_none
 from annotator.store.database import Values, execute_rows, insert
-from annotator.store.records import ClipResult
 from annotator.store.plans import ASR
+from annotator.store.records import ClipResult
 from annotator.store.schema import Base, Clip, LabelPrediction, Prediction
 from annotator.types import Absent, Features
 
@@ -95,7 +95,7 @@ class _Statements:
 
 @lru_cache(maxsize=4)
 def _statements(dialect: Dialect) -> _Statements:
-    """Compiled once: for a batch of 32 clips that takes longer than executing them."""
+    """The three statements of a batch, compiled once a process."""
     clip = (
         update(Clip)
         .where(Clip.id == bindparam("clip"))

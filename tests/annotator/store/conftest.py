@@ -1,5 +1,6 @@
 """A store with one model and one run, and what a run hands to it."""
 
+import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -56,7 +57,9 @@ class World:
 
     def media_id(self, name: str) -> int:
         with self.store._read() as connection:
-            found = connection.exec_driver_sql("SELECT id FROM media WHERE path = ?", (f"/c/{name}",))
+            found = connection.exec_driver_sql(
+                "SELECT id FROM media WHERE path = ?", (f"/c/{name}",)
+            )
             return int(found.scalar_one())
 
     def plan(
@@ -131,10 +134,14 @@ def facts():
 
 
 @pytest.fixture(scope="session")
-def open_world():
-    """Makes a world at a path."""
+def open_world(tmp_path_factory):
+    """Makes a world at a path, of a copy: migrating each afresh would take most of the time."""
+    template = tmp_path_factory.mktemp("template") / "annotate.db"
+    open_store(template).close()
 
     def make(path: Path) -> World:
+        if not path.exists():
+            shutil.copy(template, path)
         store = open_store(path)
         model_id = store.register_model(Facts())
         return World(store, path, model_id, store.start_run(model_id, {"root": path}, "0.1.0"))

@@ -54,7 +54,13 @@ def test_readable_takes_out_what_databases_refuse():
 
 @pytest.mark.parametrize(
     "name",
-    [b"caf\xe9.mp4", b"a\nb\tc.mp4", "naïve ☃ 😀.mp4".encode(), b"back\\udce9slash.mp4", b"%?#'.mp4"],
+    [
+        b"caf\xe9.mp4",
+        b"a\nb\tc.mp4",
+        "naïve ☃ 😀.mp4".encode(),
+        b"back\\udce9slash.mp4",
+        b"%?#'.mp4",
+    ],
 )
 def test_any_file_name_is_found_again(world, name):
     path = Path("/c") / os.fsdecode(name)

@@ -41,14 +41,22 @@ def test_any_file_name_will_do(tmp_path, name):
 
 
 def test_a_url_and_a_path_are_the_same_database(world):
-    for target in (str(world.path), f"sqlite:///{world.path}", URL.create("sqlite", database=str(world.path))):
+    for target in (
+        str(world.path),
+        f"sqlite:///{world.path}",
+        URL.create("sqlite", database=str(world.path)),
+    ):
         with open_store(target) as store:
             assert len(store.models()) == 1
 
 
 @pytest.mark.parametrize(
     ("url", "message"),
-    [("mysql://u:secret@h/d", "SQLite or PostgreSQL"), ("what://", "SQLite or"), ("://", "cannot be read")],
+    [
+        ("mysql://u:secret@h/d", "SQLite or PostgreSQL"),
+        ("what://", "SQLite or"),
+        ("://", "cannot be read"),
+    ],
 )
 def test_other_databases_are_refused(url, message):
     with pytest.raises(UsageError, match=message) as caught:
@@ -110,7 +118,7 @@ def test_a_locked_database(world):
         other.execute("BEGIN IMMEDIATE")
         with open_store(world.path, timeout_s=0.05) as store:
             assert store.status().models  # reading goes on
-            with pytest.raises(EnvironmentFault, match="locked.*retry"):
+            with pytest.raises(EnvironmentFault, match=r"locked.*retry"):
                 store.start_run(world.model_id, {}, "0.1.0")
         other.rollback()
     world.store.start_run(world.model_id, {}, "0.1.0")
@@ -137,12 +145,18 @@ def test_a_server_that_does_not_answer_is_named_without_its_password():
     from sqlalchemy.exc import OperationalError
 
     error = OperationalError("SELECT 1", {}, ConnectionError("refused\nmore"))
-    with pytest.raises(EnvironmentFault, match="^db does not answer: refused; check"), translated("db"):
+    with (
+        pytest.raises(EnvironmentFault, match=r"^db does not answer: refused; check"),
+        translated("db"),
+    ):
         raise error
 
 
 def test_a_bug_of_ours_is_not_hidden(world):
-    with pytest.raises(Exception, match="no such table") as caught, world.store._read() as connection:
+    with (
+        pytest.raises(Exception, match="no such table") as caught,
+        world.store._read() as connection,
+    ):
         connection.exec_driver_sql("SELECT * FROM absent")
     assert not isinstance(caught.value, EnvironmentFault)
 

@@ -6,13 +6,13 @@ import sys
 from contextlib import closing
 from pathlib import Path
 
-import migrations
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
+import migrations
 from annotator.errors import EnvironmentFault
 from annotator.store import migrate
 from annotator.store.engine import open_store
@@ -69,7 +69,9 @@ def make_old(path: Path, revision: str, monkeypatch) -> None:
 
 def dump(path: Path) -> dict[str, list[tuple[object, ...]]]:
     with closing(sqlite3.connect(path)) as raw:
-        tables = [name for (name,) in raw.execute("SELECT name FROM sqlite_master WHERE type='table'")]
+        tables = [
+            name for (name,) in raw.execute("SELECT name FROM sqlite_master WHERE type='table'")
+        ]
         return {name: sorted(raw.execute(f"SELECT * FROM {name}"), key=str) for name in tables}
 
 
@@ -79,7 +81,9 @@ def next_version(tmp_path, monkeypatch):
 
     def make(more: str = "") -> None:
         folder = tmp_path / "migrations"
-        shutil.copytree(migrations.__path__[0], folder, ignore=shutil.ignore_patterns("__pycache__"))
+        shutil.copytree(
+            migrations.__path__[0], folder, ignore=shutil.ignore_patterns("__pycache__")
+        )
         script = NEXT.format(head=migrate.HEAD, more=more)
         (folder / "versions" / "next.py").write_text(script)
         monkeypatch.setattr(migrate, "SCRIPTS", folder)
@@ -122,12 +126,9 @@ def test_rows_of_every_revision_survive(tmp_path, monkeypatch, revision):
         assert [media.clips for media in store.pending(1, 2)] == [1]
 
 
-def test_a_fresh_database_has_no_backup(world):
-    assert {path.name for path in world.path.parent.iterdir()} <= {
-        "annotate.db",
-        "annotate.db-wal",
-        "annotate.db-shm",
-    }
+def test_a_fresh_database_has_no_backup(tmp_path):
+    open_store(tmp_path / "annotate.db").close()
+    assert [path.name for path in tmp_path.iterdir()] == ["annotate.db"]
 
 
 def test_upgrade_keeps_rows_and_makes_a_restorable_backup(tmp_path, monkeypatch, next_version):
@@ -161,7 +162,7 @@ def test_an_upgrade_that_fails_leaves_the_database_as_it_was(
     make_old(path, migrate.HEAD, monkeypatch)
     before = dump(path)
     next_version(more)
-    with pytest.raises((RuntimeError, EnvironmentFault), match="half way|refer to missing"):
+    with pytest.raises((RuntimeError, EnvironmentFault), match=r"half way|refer to missing"):
         open_store(path)
     assert dump(path) == before
 
@@ -173,7 +174,7 @@ def test_the_next_version_is_refused_by_this_one(tmp_path, monkeypatch, next_ver
         open_store(path).close()
         monkeypatch.undo()
     before = dump(path)
-    with pytest.raises(EnvironmentFault, match="newer version.*pip install --upgrade") as caught:
+    with pytest.raises(EnvironmentFault, match=r"newer version.*pip install --upgrade") as caught:
         open_store(path)
     assert "\n" not in str(caught.value)
     assert dump(path) == before
@@ -205,7 +206,7 @@ def test_of_processes_that_open_at_once_one_migrates(tmp_path, monkeypatch, next
     )
     command = [sys.executable, "-c", script]
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
-    opening = [subprocess.Popen(command, **pipes) for _ in range(4)]
+    opening = [subprocess.Popen(command, **pipes) for _ in range(2)]
     for process in opening:
         assert process.stdout.readline() == "ready\n"
     for process in opening:
@@ -213,6 +214,6 @@ def test_of_processes_that_open_at_once_one_migrates(tmp_path, monkeypatch, next
         process.stdin.flush()
     for process in opening:
         process.communicate(timeout=60)
-    assert [process.returncode for process in opening] == [0] * 4
+    assert [process.returncode for process in opening] == [0, 0]
     assert dump(path)["alembic_version"] == [("next",)]
     assert len(list(tmp_path.glob("annotate.db.backup-*"))) == (0 if fresh else 1)

@@ -71,13 +71,13 @@ def test_a_new_transcript_makes_the_answer_stale(world, make_segment):
     world.sync("a.mp4")
     ids = world.plan("a.mp4", [make_segment(0, 1000, "old"), make_segment(1000, 2000, "same")])
     world.answer(*ids)
-    assert world.plan("a.mp4", [make_segment(0, 1000, "new"), make_segment(1000, 2000, "same")]) == [
-        ids[0]
-    ]
+    assert world.plan(
+        "a.mp4", [make_segment(0, 1000, "new"), make_segment(1000, 2000, "same")]
+    ) == [ids[0]]
     assert world.rows("SELECT clip_id FROM label_prediction GROUP BY 1") == [(ids[1],)]
-    assert world.rows("SELECT state, text, text_steps, visual_absent FROM clip WHERE id = ?", ids[0]) == [
-        ("pending", "new", None, None)
-    ]
+    assert world.rows(
+        "SELECT state, text, text_steps, visual_absent FROM clip WHERE id = ?", ids[0]
+    ) == [("pending", "new", None, None)]
 
 
 def test_new_content_makes_all_answers_stale_those_of_retired_clips_too(world, make_segment):

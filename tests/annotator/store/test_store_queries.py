@@ -46,7 +46,10 @@ def test_top_is_least_sure_first(world, ranked, by, label, order, scores):
 def test_top_says_what_a_list_shows(world, ranked):
     (clip,) = world.store.top(world.model_id, limit=1)
     assert (clip.path, clip.start_ms, clip.end_ms) == (Path("/c/a.mp4"), 1000, 2000)
-    assert [(label.label, label.p) for label in clip.scores.labels] == [("happy", 0.1), ("sad", 0.8)]
+    assert [(label.label, label.p) for label in clip.scores.labels] == [
+        ("happy", 0.1),
+        ("sad", 0.8),
+    ]
     assert clip.text == "text 1"
 
 
@@ -118,9 +121,7 @@ def test_status_counts(world, ranked):
     path = Path("/c/b.mp4")
     failures = world.store.failures()
     assert failures[0] == Failure(path, "probe", "no stream", None, None, None)
-    assert failures[-1] == Failure(
-        Path("/c/a.mp4"), "decode", "no frame", ranked[3], 3000, 4000
-    )
+    assert failures[-1] == Failure(Path("/c/a.mp4"), "decode", "no frame", ranked[3], 3000, 4000)
 
 
 def test_status_of_an_empty_store(world, tmp_path):
@@ -138,7 +139,11 @@ def test_model_is_known_by_name_and_weights(world, facts):
     with pytest.raises(UsageError, match="other weights"):
         world.store.register_model(facts(weights_hash="b" * 64))
     first, second = world.store.models()
-    assert (first.labels, first.config, first.path) == (("happy", "sad"), {"dim": 8}, Path("models/m1"))
+    assert (first.labels, first.config, first.path) == (
+        ("happy", "sad"),
+        {"dim": 8},
+        Path("models/m1"),
+    )
     assert (second.name, second.parent, second.trained) == ("m2", "m1", False)
     assert timedelta(0) <= datetime.now(UTC) - first.created_at < timedelta(minutes=5)
 
