@@ -17,22 +17,15 @@ if TYPE_CHECKING:
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-class _Failure(click.ClickException):
-    """An error of ours as click prints it: one line, and our exit code."""
-
-    def __init__(self, error: AnnotateError) -> None:
-        super().__init__(str(error))
-        self.exit_code = error.exit_code
-
-
 class _Group(click.Group):
-    """Turns the package's errors into one line, and shows examples as they are written."""
+    """Turns the package's errors into one line and their exit code."""
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)
         except AnnotateError as error:
-            raise _Failure(error) from error
+            click.echo(f"Error: {error}", err=True)
+            ctx.exit(error.exit_code)
 
 
 def _existing(create: bool) -> Callable[[click.Context, click.Parameter, Path | None], Any]:

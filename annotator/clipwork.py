@@ -21,7 +21,15 @@ from annotator.features.extractor import (
     VisualExtractor,
     pool_blocks,
 )
-from annotator.types import Absent, ClipFeatures, Features, MediaInfo, Modality, Segment
+from annotator.types import (
+    MODALITIES,
+    Absent,
+    ClipFeatures,
+    Features,
+    MediaInfo,
+    Modality,
+    Segment,
+)
 
 SAMPLE_RATE = 16_000  # Hz; what Whisper and Silero were trained on
 BLOCK_SAMPLES = BLOCK_SECONDS * SAMPLE_RATE
@@ -124,13 +132,15 @@ class ClipWork:
         transcript, origin = self.segment.text, self.segment.text_origin
         if self.transcribing:
             transcript, origin = " ".join(word for word in self._words if word), "asr"
-        return ClipFeatures(
+        features = ClipFeatures(
             visual=self.known.get("visual") or self._visual(),
             audio=self.known.get("audio") or self._audio(),
             text=self.known.get("text") or self._text(transcript),
             transcript=transcript,
             transcript_origin=origin,
         )
+        _check(features)
+        return features
 
     def _embed_faces(self) -> None:
         with self.clock.stage("expressions"):
@@ -184,3 +194,14 @@ def _frame_range(segment: Segment, frame_ms: int) -> tuple[int, int]:
         return first, segment.end_ms
     shown = segment.start_ms // frame_ms * frame_ms
     return shown, shown + 1
+
+
+def _check(features: ClipFeatures) -> None:
+    """Refuse what the network could not use; one such clip would spoil its whole batch."""
+    found = {name: features.modality(name) for name in MODALITIES}
+    if all(isinstance(item, Absent) for item in found.values()):
+        reasons = ", ".join(item.reason for item in found.values() if isinstance(item, Absent))
+        raise StageFailure("features", f"nothing to go by: {reasons}")
+    for name, item in found.items():
+        if isinstance(item, Features) and not np.isfinite(item.values).all():
+            raise StageFailure("features", f"the {name} features are not finite numbers")

@@ -61,9 +61,9 @@ def face_crop(image: NDArray[np.uint8], face: Face) -> NDArray[np.uint8]:
     middle = CROP * shrink / 2
     move = np.array([[0, 0, middle - x], [0, 0, middle - y]])
     size = (CROP * shrink, CROP * shrink)
-    warped = cv2.warpAffine(image, matrix + move, size, borderMode=cv2.BORDER_REPLICATE)
-    grey = cv2.cvtColor(warped, cv2.COLOR_BGR2GRAY)
-    crop = cv2.resize(grey, (CROP, CROP), interpolation=cv2.INTER_AREA)
+    grey = cv2.cvtColor(image, cv2.COLOR_BGR2GRAY)
+    warped = cv2.warpAffine(grey, matrix + move, size, borderMode=cv2.BORDER_REPLICATE)
+    crop = cv2.resize(warped, (CROP, CROP), interpolation=cv2.INTER_AREA)
     return np.asarray(crop, np.uint8)
 
 

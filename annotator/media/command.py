@@ -5,7 +5,6 @@ between. The filters drop it, except for the frame that is still on screen at th
 ffmpeg's own accurate seek would lose. Times in the filters count from the start of the span.
 """
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import ceil
@@ -60,11 +59,8 @@ def fit(video: VideoStream, max_side: int) -> tuple[int, int]:
     return width, height
 
 
-def input_file(path: Path, *, span: Span | None = None, lead_ms: int = 0, threads: int = 1) -> Any:
-    """The file as ffmpeg's input, seeked to `lead_ms` before the span.
-
-    `file:` keeps ffmpeg from reading a name as an option or an address.
-    """
+def input_file(*, span: Span | None = None, lead_ms: int = 0, threads: int = 1) -> Any:
+    """A file as ffmpeg's input, seeked to `lead_ms` before the span; `arguments` names it."""
     options: dict[str, Any] = {
         "format_whitelist": FORMAT_WHITELIST,
         "protocol_whitelist": PROTOCOL_WHITELIST,
@@ -78,7 +74,7 @@ def input_file(path: Path, *, span: Span | None = None, lead_ms: int = 0, thread
             "ss": (span.start_ms - lead_ms) / 1000,
             "itsoffset": -lead_ms / 1000,
         }
-    return ffmpeg.input(f"file:{os.fspath(path)}", **options)
+    return ffmpeg.input("", **options)
 
 
 def video_output(source: Any, url: str, video: VideoStream, filters: str) -> Any:
@@ -136,10 +132,15 @@ def subtitle_output(source: Any, url: str, index: int) -> Any:
     return ffmpeg.output(source[str(index)], url, format="srt", **_only("vn", "an", "dn"))
 
 
-def arguments(outputs: Sequence[Any]) -> list[str]:
-    """The argument list of one ffmpeg that writes all `outputs`."""
+def arguments(path: Path, outputs: Sequence[Any]) -> list[str]:
+    """The argument list of one ffmpeg that reads `path` and writes all `outputs`.
+
+    The name is put in last because ffmpeg-python takes no name that is not UTF-8; `file:` keeps
+    ffmpeg from reading it as an option or an address.
+    """
     whole = ffmpeg.merge_outputs(*outputs) if len(outputs) > 1 else outputs[0]
     listed: list[str] = ffmpeg.get_args(whole.global_args("-max_alloc", str(MAX_ALLOC_BYTES)))
+    listed[listed.index("-i") + 1] = f"file:{path}"
     return listed
 
 
@@ -155,7 +156,7 @@ def decode_arguments(
     threads: int,
 ) -> list[str]:
     """Decode frames of `size` to the first URL and sound to the next; None is not wanted."""
-    source = input_file(path, span=span, lead_ms=span.lead_ms(info.container), threads=threads)
+    source = input_file(span=span, lead_ms=span.lead_ms(info.container), threads=threads)
     free, outputs = list(urls), []
     if size and info.video:
         filters = video_filters(span, fps, size, info.video.rotation)
@@ -163,12 +164,12 @@ def decode_arguments(
     if sample_rate and info.audio:
         filters = audio_filters(span, sample_rate)
         outputs.append(audio_output(source, free.pop(0), info.audio.index, filters))
-    return arguments(outputs)
+    return arguments(path, outputs)
 
 
 def subtitle_arguments(path: Path, index: int, urls: Sequence[str]) -> list[str]:
     """Write the subtitle track of that index as SRT to the URL."""
-    return arguments([subtitle_output(input_file(path), urls[0], index)])
+    return arguments(path, [subtitle_output(input_file(), urls[0], index)])
 
 
 def _only(*left_out: str) -> dict[str, None]:

@@ -117,13 +117,11 @@ def _best_video(container: InputContainer) -> AvVideoStream | None:
 
 
 def _best_audio(container: InputContainer) -> AudioStream | None:
-    usable: list[AvAudioStream] = [
-        s for s in container.streams.audio if s.codec_context and s.sample_rate
-    ]
+    usable = [s for s in container.streams.audio if s.codec_context and s.sample_rate]
     best = max(usable, key=lambda s: (_is_default(s), s.channels), default=None)
-    return best and AudioStream(
-        best.index, best.codec_context.name, best.sample_rate, best.channels
-    )
+    if best is None:
+        return None
+    return AudioStream(best.index, best.codec_context.name, best.sample_rate, best.channels)
 
 
 def _subtitle_streams(container: InputContainer) -> tuple[SubtitleStream, ...]:
@@ -144,6 +142,7 @@ def _video_stream(container: InputContainer, stream: AvVideoStream) -> VideoStre
     shape = stream.sample_aspect_ratio or 1  # of a pixel: width by height
     width = max(1, round(width * shape))
     rotation = _rotation(container, stream)
+    fps = stream.average_rate or stream.guessed_rate
     if rotation in (90, 270):
         width, height = height, width
     return VideoStream(
@@ -151,7 +150,7 @@ def _video_stream(container: InputContainer, stream: AvVideoStream) -> VideoStre
         codec=stream.codec_context.name,
         width=width,
         height=height,
-        fps=float(stream.average_rate) if stream.average_rate else None,
+        fps=float(fps) if fps else None,
         rotation=rotation,
     )
 
