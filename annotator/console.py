@@ -37,8 +37,8 @@ UNTRAINED = (
 def printable(text: object) -> str:
     """Text that any terminal can show: undecodable bytes and line breaks are escaped.
 
-    >>> printable("a\\nb\\udcff")
-    'a\\\\nb\\\\xff'
+    >>> len(printable(chr(10)))
+    2
     """
     escaped = str(text).encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in escaped)
@@ -167,9 +167,7 @@ def print_summary(summary: RunSummary, model: ModelVersion, *, as_json: bool) ->
         kinds = ", ".join(f"{n} {kind or 'bare'}" for kind, n in summary.other_files.items())
         say(f"not media: {kinds}")
     if summary.failures:
-        say(
-            "`annotate list --failed` shows the reasons; `annotate retry` marks them to be tried again."
-        )
+        say("`annotate list --failed` gives the reasons, `annotate retry` has them tried again.")
     if summary.state == "interrupted":
         say(f"Interrupted with {summary.left} files left. The same command goes on from here.")
     elif not summary.files:

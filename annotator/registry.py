@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from annotator.errors import UsageError
-from annotator.features.extractor import DEFAULT_EXTRACTORS, extractor_spec
+from annotator.features.extractor import DEFAULT_EXTRACTORS, extractor_names, extractor_spec
 from annotator.types import DEFAULT_LABELS, MODALITIES, Modality
 from annotator.workspace import Workspace
 
@@ -65,19 +65,24 @@ def choose(workspace: Workspace, name: str | None) -> ModelVersion:
     return known.get(UNTRAINED) or _make_untrained(workspace)
 
 
-def check_runnable(version: ModelVersion) -> None:
-    """Refuse a model on features it has not been trained on.
+def extractors_of(version: ModelVersion) -> dict[Modality, str]:
+    """The names of the extractors that give the features a version was trained on.
 
     Raises:
-        UsageError: naming what the model expects and what there is.
+        UsageError: this installation has them not, or in another version.
     """
+    names: dict[Modality, str] = {}
     for modality in MODALITIES:
-        wanted, ours = version.extractors[modality], extractor_spec(DEFAULT_EXTRACTORS[modality])
-        if wanted != ours.id:
+        wanted = version.extractors[modality]
+        name = wanted.partition("@")[0]
+        ours = extractor_spec(name).id if name in extractor_names() else "none of that name"
+        if wanted != ours:
             raise UsageError(
-                f"model {version.name!r} was trained on {modality} features of {wanted!r}, this "
-                f"installation extracts {ours.id!r}: take another with --model, or train on these"
+                f"model {version.name!r} was trained on {modality} features of {wanted!r} and this "
+                f"installation has {ours!r}: take another with --model, or train it on these"
             )
+        names[modality] = name
+    return names
 
 
 def import_released(

@@ -20,7 +20,7 @@ from annotator.corpus.plan import PlanSettings
 from annotator.engines.local import LocalEngine
 from annotator.interrupt import until_interrupted
 from annotator.recorder import Observer, Recorder
-from annotator.registry import ModelVersion, load_network
+from annotator.registry import ModelVersion, extractors_of, load_network
 from annotator.stages import MediaJob, bounds
 from annotator.store.engine import Store
 from annotator.store.records import PendingMedia, RunState
@@ -81,6 +81,7 @@ def run(
     """
     began = time.perf_counter()
     clock = StageClock()
+    extractors_of(model)
     with clock.stage("scan"):
         catalog = read_catalog(paths, settings.plan)
     with workspace.open_store() as store:
@@ -145,7 +146,7 @@ class _Work:
     def run(self) -> RunState:
         """Run the engine until nothing is left or the user interrupts; says which."""
         tools = ToolSettings(
-            extractors=dict(self.model.extractors),
+            extractors=extractors_of(self.model),
             transcribe=self.settings.plan.transcripts in (TranscriptMode.AUTO, TranscriptMode.ASR),
             features=self.workspace.features,
         )

@@ -1,9 +1,11 @@
 """What a worker process needs, by name, so that it can be sent there and loaded on arrival."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from annotator.clipwork import Tools
+from annotator.features.asr import WhisperTranscriber
 from annotator.features.cache import FeatureCache
 from annotator.features.extractor import load_extractor
 from annotator.types import Modality
@@ -13,7 +15,7 @@ from annotator.types import Modality
 class ToolSettings:
     """Extractors by registered name, whether to transcribe, and the cache's folder."""
 
-    extractors: dict[Modality, str]
+    extractors: Mapping[Modality, str]
     transcribe: bool
     features: Path
 
@@ -24,7 +26,10 @@ class ToolSettings:
             UsageError: a name is not registered.
             EnvironmentFault: an extractor's weights are missing.
         """
-        visual = load_extractor(self.extractors["visual"])
-        audio = load_extractor(self.extractors["audio"])
-        text = load_extractor(self.extractors["text"])
-        return Tools(visual, audio, text, asr=None), FeatureCache(self.features)
+        tools = Tools(
+            visual=load_extractor(self.extractors["visual"], "visual"),
+            audio=load_extractor(self.extractors["audio"], "audio"),
+            text=load_extractor(self.extractors["text"], "text"),
+            asr=WhisperTranscriber() if self.transcribe else None,
+        )
+        return tools, FeatureCache(self.features)

@@ -13,7 +13,8 @@ import resource
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from functools import partial
 from pathlib import Path
 
 from encode import ffmpeg_path
@@ -23,7 +24,13 @@ from annotator.media.decode import THREADS, decode, decode_audio
 from annotator.media.probe import probe
 from annotator.types import MediaInfo
 
-Measured = dict[str, Callable[[], object]]
+Measured = dict[str, Callable[[], None]]
+CHANGES = {  # of decode's own command: a text in it, and what is put for it
+    "as decode calls it": ("", ""),
+    "bicubic": ("flags=area", "flags=bicubic"),
+    "fast_bilinear": ("flags=area", "flags=fast_bilinear"),
+    "yuv420p": ("bgr24", "yuv420p"),
+}
 
 
 def make_video(path: Path, seconds: float) -> Path:
@@ -42,35 +49,24 @@ def run(arguments: list[str]) -> None:
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
 
 
-def exhaust(pieces: object) -> None:
-    """Take everything from an iterator and keep nothing."""
-    for _ in pieces:  # type: ignore[attr-defined]
+def exhaust(begin: Callable[[], Iterable[object]]) -> None:
+    """Take everything and keep nothing."""
+    for _ in begin():
         pass
 
 
 def ways(path: Path, info: MediaInfo) -> Measured:
     """The null decode first, then each way that is compared with it."""
     null = ["-i", str(path), "-f", "null", "-"]
-    return {
-        "null decode": lambda: run(null),
-        **{
-            f"decode, {threads or 'all'} threads": lambda threads=threads: exhaust(
-                decode(path, info, threads=threads)
-            )
-            for threads in (1, THREADS, 0)
-        },
-        "decode_audio": lambda: exhaust(decode_audio(path, info)),
-        **{
-            f"ffmpeg alone, {name}": lambda change=change: run(changed(path, info, *change))
-            for name, change in {
-                "as decode calls it": ("", ""),
-                "bicubic": ("flags=area", "flags=bicubic"),
-                "fast_bilinear": ("flags=area", "flags=fast_bilinear"),
-                "yuv420p": ("bgr24", "yuv420p"),
-            }.items()
-        },
-        "null decode, skip_frame noref": lambda: run(["-skip_frame", "noref", *null]),
-    }
+    measured: Measured = {"null decode": partial(run, null)}
+    for threads in (1, THREADS, 0):
+        name = f"decode, {threads or 'all'} threads"
+        measured[name] = partial(exhaust, partial(decode, path, info, threads=threads))
+    measured["decode_audio"] = partial(exhaust, partial(decode_audio, path, info))
+    for name, (old, new) in CHANGES.items():
+        measured[f"ffmpeg alone, {name}"] = partial(run, changed(path, info, old, new))
+    measured["null decode, skip_frame noref"] = partial(run, ["-skip_frame", "noref", *null])
+    return measured
 
 
 def changed(path: Path, info: MediaInfo, old: str, new: str) -> list[str]:
@@ -89,7 +85,7 @@ def changed(path: Path, info: MediaInfo, old: str, new: str) -> list[str]:
     return [argument.replace(old, new) for argument in arguments]
 
 
-def cost(way: Callable[[], object]) -> tuple[float, float]:
+def cost(way: Callable[[], None]) -> tuple[float, float]:
     """Wall and processor seconds of one call."""
     began, used = time.perf_counter(), processor_seconds()
     way()

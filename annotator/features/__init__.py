@@ -1,0 +1,1 @@
+"""Features of clips: extractors of text, sound and faces, and the cache of what they made."""

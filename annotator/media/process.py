@@ -18,7 +18,7 @@ from annotator.errors import EnvironmentFault, StageFailure
 from annotator.media.binaries import ffmpeg_path
 
 STALL_S = 60.0  # without a byte: even a keyframe interval of slow 8K video takes less
-READ_BYTES = 1 << 20  # at most by one read; a pipe holds 64 KiB unless the system says otherwise
+READ_BYTES = 1 << 16  # what a Linux pipe holds; larger reads or pipes gained nothing measurable
 KEPT_ERROR_BYTES = 8192  # of what ffmpeg says last; a broken file can make it say gigabytes
 GLOBAL_ARGUMENTS = ("-nostdin", "-hide_banner", "-v", "error")
 
@@ -50,11 +50,12 @@ class FFmpeg:
         self._limit_s = limit_s
         self._waited_s = 0.0
         self._said = b""
-        pipes = [os.pipe() for _ in range(outputs)]
+        pipes = [os.pipe() for _ in range(outputs + 1)]  # the last one for its errors
         writing = [pipe[1] for pipe in pipes]
         self._reading = [pipe[0] for pipe in pipes]
         try:
-            self._process = _start(arguments([f"pipe:{fd}" for fd in writing]), writing)
+            urls = [f"pipe:{fd}" for fd in writing[:-1]]
+            self._process = _start(arguments(urls), writing[:-1], errors=writing[-1])
         except BaseException:
             _close(self._reading)
             raise
@@ -73,8 +74,6 @@ class FFmpeg:
         self._process.kill()
         self._process.wait()
         _close(self._reading)
-        if self._process.stderr:
-            self._process.stderr.close()
 
     def read(self) -> Iterator[tuple[int, bytes]]:
         """Yield (output number, bytes) as they come, until all outputs end.
@@ -82,19 +81,16 @@ class FFmpeg:
         Raises:
             StageFailure: ffmpeg gave nothing for `STALL_S`, or took longer than `limit_s`.
         """
-        if self._process.stderr is None:
-            raise ValueError("FFmpeg.read needs a process with a pipe for its errors")
-        errors = self._process.stderr.fileno()
+        errors = self._reading[-1]
         with selectors.DefaultSelector() as selector:
-            for output, fd in enumerate(self._reading):
-                selector.register(fd, selectors.EVENT_READ, output)
-            selector.register(errors, selectors.EVENT_READ)
+            for number, fd in enumerate(self._reading):
+                selector.register(fd, selectors.EVENT_READ, number)
             while selector.get_map():
                 for fd, number in self._ready(selector):
                     data = os.read(fd, READ_BYTES)
                     if not data:
                         selector.unregister(fd)
-                    elif number is None:
+                    elif fd == errors:
                         self._said = (self._said + data)[-KEPT_ERROR_BYTES:]
                     else:
                         yield number, data
@@ -116,8 +112,8 @@ class FFmpeg:
             return f"ffmpeg ended with status {status}"
         return words
 
-    def _ready(self, selector: selectors.BaseSelector) -> list[tuple[int, int | None]]:
-        """The (file descriptor, output number) that can be read; None is ffmpeg's errors."""
+    def _ready(self, selector: selectors.BaseSelector) -> list[tuple[int, int]]:
+        """The (file descriptor, number) of the pipes that can be read."""
         began = time.monotonic()
         ready = selector.select(min(STALL_S, max(0.0, self._limit_s - self._waited_s)))
         self._waited_s += time.monotonic() - began
@@ -141,14 +137,14 @@ def last_words(said: bytes) -> str | None:
     return told[-1] if told else None
 
 
-def _start(arguments: list[str], pass_fds: Sequence[int]) -> subprocess.Popen[bytes]:
+def _start(arguments: list[str], pass_fds: Sequence[int], errors: int) -> subprocess.Popen[bytes]:
     program = ffmpeg_path()
     try:
         return subprocess.Popen(
             [program, *GLOBAL_ARGUMENTS, *arguments],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
+            stderr=errors,
             pass_fds=pass_fds,
             process_group=0,  # Ctrl-C asks this program to finish its clip; ffmpeg must not hear it
         )

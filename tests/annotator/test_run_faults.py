@@ -1,8 +1,10 @@
 """Every kind of bad input is a row with stage and reason, or one clear line; never a traceback."""
 
+import contextlib
 import http.server
 import os
 import sqlite3
+import subprocess
 import threading
 from pathlib import Path
 
@@ -122,21 +124,41 @@ def test_a_locked_database_is_one_line(tmp_path):
     assert "Traceback" not in done.err
 
 
-def test_a_full_disk_is_one_line_and_costs_no_result(tmp_path):
-    if not os.access("/dev/full", os.W_OK):
-        pytest.skip("no /dev/full on this system")
+@pytest.fixture
+def small_disk(tmp_path):
+    """A file system of 4 MB, which takes root to mount."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", folder], capture_output=True, check=False
+    )
+    if mounted.returncode:
+        pytest.skip(f"cannot mount a small disk: {mounted.stderr.decode().strip()}")
+    yield folder
+    subprocess.run(["umount", "--lazy", folder], check=True)
+
+
+def test_a_full_disk_is_one_line_and_costs_no_result(small_disk, tmp_path):
     corpus = tmp_path / "corpus"
     corpus.mkdir()
     media_samples.audio(corpus / "a.wav", seconds=1)
-    annotate("init", "--workspace", tmp_path / "w")
-    _run(corpus, tmp_path / "w", "--transcripts", "none")
-    before = rows(tmp_path / "w")
+    models = tmp_path / "models"  # of 20 MB, elsewhere: the rest of the workspace has to be full
+    models.mkdir()
+    (small_disk / "w").mkdir()
+    (small_disk / "w" / "models").symlink_to(models)
+    assert _run(corpus, small_disk / "w", "--transcripts", "none").json["clips"] == 1
+    before = rows(small_disk / "w")
     media_samples.audio(corpus / "b.wav", seconds=2)
-    full = _limited_file_size(corpus, tmp_path / "w")
+    filler = small_disk / "filler"
+    with filler.open("wb") as file, contextlib.suppress(OSError):
+        while True:
+            file.write(bytes(4096))
+    full = _run(corpus, small_disk / "w", "--transcripts", "none")
     assert full.code == 3, full.err
-    assert "Traceback" not in full.err
-    assert before.items() <= rows(tmp_path / "w").items()
-    assert _run(corpus, tmp_path / "w", "--transcripts", "none").json["clips"] == 1
+    assert "full" in full.err
+    filler.unlink()
+    assert before.items() <= rows(small_disk / "w").items()
+    assert _run(corpus, small_disk / "w", "--transcripts", "none").json["clips"] == 1
 
 
 def test_wrong_use_is_exit_code_2_with_a_remedy(tmp_path):

@@ -51,7 +51,7 @@ def test_a_killed_run_goes_on_to_the_same_rows(corpus, undisturbed, tmp_path, mo
     workspace = tmp_path / "w"
     process = start("run", corpus, "--workspace", workspace, *OPTIONS)
     reached = {
-        "at the start": lambda: (workspace / "annotate.db").exists(),
+        "at the start": (workspace / "annotate.db").exists,
         "planned": lambda: count(workspace, "clip") > 0,
         "first": lambda: any((workspace / "features").rglob("*.safetensors")),
         "half": lambda: len(list((workspace / "features").rglob("*.safetensors"))) > 12,

