@@ -1,6 +1,7 @@
 """The `annotate` command: parse, call one function of annotator, print. No logic."""
 
 import os
+import re
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
@@ -45,6 +46,12 @@ def _workspace_option(*, create: bool = False) -> Callable[[F], F]:
         help="Folder of database, features and models. "
         "[default: ANNOTATE_WORKSPACE, or the nearest .annotate]",
     )
+
+
+def _device_name(_ctx: click.Context, _param: click.Parameter, name: str) -> str:
+    if re.fullmatch(r"auto|cpu|mps|cuda(:\d{1,3})?", name):
+        return name
+    raise click.BadParameter(f"{name!r} is not one of auto, cpu, mps, cuda, cuda:N")
 
 
 _json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON for machines.")
@@ -103,7 +110,13 @@ def init(workspace: "Workspace") -> None:
     show_default=True,
     help="Seconds a clip where no bounds are known.",
 )
-@click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or cuda:N.")
+@click.option(
+    "--device",
+    default="auto",
+    show_default=True,
+    callback=_device_name,
+    help="auto (a GPU where there is one), cpu, mps, cuda or cuda:N.",
+)
 @click.option("--workers", type=click.IntRange(1), help="Worker processes. [default: CPU cores]")
 @click.option(
     "--mc-dropout",

@@ -156,7 +156,11 @@ def _make_untrained(workspace: Workspace) -> ModelVersion:
     )
     extractors = {m: ours[m].id for m in MODALITIES}
     network = untrained(config, seed=UNTRAINED_SEED)
-    return _save(workspace, network, UNTRAINED, extractors, trained=False)
+    try:
+        return _save(workspace, network, UNTRAINED, extractors, trained=False)
+    except UsageError:
+        # Another run has just made it, and it is the same one.
+        return read_version(workspace.models / UNTRAINED)
 
 
 def _save(

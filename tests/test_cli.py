@@ -30,7 +30,7 @@ def _commands(group: click.Group, prefix: tuple[str, ...] = ()):
             yield pytest.param((*prefix, name), id=" ".join((*prefix, name)))
 
 
-@pytest.mark.parametrize("names", _commands(cli.main))
+@pytest.mark.parametrize("names", list(_commands(cli.main)))
 def test_every_command_has_help_with_an_example(names):
     shown = CliRunner().invoke(cli.main, [*names, "--help"])
     assert shown.exit_code == 0

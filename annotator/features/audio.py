@@ -55,8 +55,8 @@ def log_power(samples: NDArray[np.float32]) -> NDArray[np.float32]:
 
     (log10(mean square) + 4) / 4: 1 is full scale, 0 is -40 dB, -1.5 is digital silence.
 
-    >>> log_power(np.array([1.0] * 1600 + [0.01] * 160, np.float32)).round(3).tolist()
-    [1.0, 0.0]
+    >>> log_power(np.array([1.0] * 1600 + [0.1] * 160, np.float32)).round(3).tolist()
+    [1.0, 0.5]
     """
     power = _means(playable(samples)[:, None] ** 2, STEP_SAMPLES)[:, 0]
     return cast(NDArray[np.float32], (np.log10(np.maximum(power, FLOOR)) + 4) / 4)

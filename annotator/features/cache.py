@@ -15,7 +15,7 @@ import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol, cast
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -82,20 +82,19 @@ class FeatureCache:
         entry = self._read(self._path(content_hash, segment))
         if entry is None:
             return {}
-        text, origin = segment.text, segment.text_origin
-        made = text is None and extractors.asr is not None
-        if made:
-            text, origin = _heard(entry, extractors), "asr"
-        known: dict[Modality, Found] = {}
-        for modality in MODALITIES:
-            found = entry.features.modality(modality)
-            if found.extractor == getattr(extractors, modality).id:
-                known[modality] = found
-        if entry.features.transcript != text or (made and text is None):
+        own = segment.text is None and extractors.asr is not None
+        text = _heard(entry, extractors) if own else segment.text
+        known: dict[Modality, Found] = {
+            name: found
+            for name in MODALITIES
+            if (found := entry.features.modality(name)).extractor == getattr(extractors, name).id
+        }
+        if entry.features.transcript != text or (own and text is None):
             known.pop("text", None)
         if len(known) == len(MODALITIES):
+            origin = "asr" if own else segment.text_origin
             return ClipFeatures(**known, transcript=text, transcript_origin=origin)
-        if made:
+        if own:
             known.pop("text", None)
         return known
 
@@ -151,12 +150,12 @@ def encode_entry(entry: Entry) -> bytes:
         "transcript_origin": features.transcript_origin,
         "heard": [entry.heard.transcriber, entry.heard.text] if entry.heard else None,
     }
-    tensors = {
+    tensors: dict[str, NDArray[Any]] = {
         name: np.ascontiguousarray(found.values)
         for name in MODALITIES
         if isinstance(found := features.modality(name), Features)
     }
-    return cast(bytes, save(tensors, {KEY: json.dumps(described)}))
+    return save(tensors, {KEY: json.dumps(described)})
 
 
 def decode_entry(content: bytes) -> Entry:
@@ -236,7 +235,8 @@ def _replace(path: Path, content: bytes) -> None:
 def _fault(root: Path, error: OSError) -> EnvironmentFault:
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return EnvironmentFault(
-            f"no space left for features in {root}: free some space, then run the same command again"
+            f"no space left for features in {root}: free some space, "
+            "then run the same command again"
         )
     return EnvironmentFault(
         f"cannot write features to {root}: {error.strerror}; make the folder writable, "

@@ -1,7 +1,7 @@
-"""Text features: the token states of all-MiniLM-L6-v2, quantised to int8.
+"""Text features: the token states of all-MiniLM-L6-v2 (Reimers and Gurevych 2019).
 
-Reimers and Gurevych 2019, Wang et al. 2020. Against the fp32 weights, over 1,100 tokens of MELD's
-dev utterances: cosine 0.999 in the mean, 0.995 at worst.
+Its weights are stored in int8 and computed with in fp32. Against weights stored in fp32 the cosine
+of a token's states is 0.999 in the mean and 0.995 at worst, over 60 utterances of MELD.
 """
 
 from typing import ClassVar, cast
@@ -21,9 +21,7 @@ MAX_CHARACTERS = 40_000  # read of a text: 500 tokens are about 2,500
 class MiniLM:
     """A state for each token, the two marks [CLS] and [SEP] included: English, lower-cased.
 
-    Of a longer text the first MAX_STEPS tokens count (the network itself ends at 512). Texts run
-    one at a time: int8 activations are scaled over all of a batch, so that with company a text
-    would get other features.
+    Of a longer text the first MAX_STEPS tokens count; the network itself ends at 512.
     """
 
     name: ClassVar[str] = "minilm"

@@ -3,7 +3,6 @@
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from types import MappingProxyType
 
 from sqlalchemy import (
     ColumnElement,
@@ -158,7 +157,7 @@ def _segments(connection: Connection, chosen: AnySelect) -> list[tuple[int, Segm
                 text_origin=None if clip.text_origin == ASR else clip.text_origin,
                 speaker=clip.speaker,
                 split=clip.split,
-                labels=MappingProxyType(labels.get(clip.id, {})),
+                labels=labels.get(clip.id, {}),
             ),
         )
         for clip in clips

@@ -3,7 +3,6 @@
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any
 
 from sqlalchemy import Connection, func, select
@@ -138,7 +137,7 @@ def _detail(
             text_origin=clip.text_origin,
             speaker=clip.speaker,
             split=clip.split,
-            labels=MappingProxyType(labels),
+            labels=labels,
         ),
         active=clip.active,
         state=clip.state,

@@ -10,7 +10,12 @@ from pathlib import Path
 
 import media_samples
 import pytest
+from click.testing import CliRunner
 from commands import annotate, rows
+
+import cli
+from annotator.store.engine import open_store
+from annotator.workspace import Workspace
 
 NAMES = (b"-leading dash.wav", b"new\nline.wav", b"caf\xe9.wav", "ünï😀.wav".encode(), b"a:b.wav")
 
@@ -108,20 +113,23 @@ def test_broken_links_are_named(tmp_path):
     assert [Path(skipped["path"]).name for skipped in done.json["skipped"]] == ["gone.mp4"]
 
 
-def test_a_locked_database_is_one_line(tmp_path):
+def test_a_locked_database_is_one_line(tmp_path, monkeypatch):
     corpus = tmp_path / "corpus"
     corpus.mkdir()
     media_samples.audio(corpus / "a.wav", seconds=1)
-    annotate("init", "--workspace", tmp_path / "w")
-    holder = sqlite3.connect(tmp_path / "w" / "annotate.db", isolation_level=None)
+    monkeypatch.setattr(
+        Workspace, "open_store", lambda self: open_store(self.database, timeout_s=0.2)
+    )
+    invoke = CliRunner().invoke
+    assert invoke(cli.main, ["init", "--workspace", "w"]).exit_code == 0
+    holder = sqlite3.connect("w/annotate.db", isolation_level=None)
     holder.execute("BEGIN IMMEDIATE")
     try:
-        done = annotate("run", corpus, "--workspace", tmp_path / "w", ANNOTATE_BUSY_SECONDS="1")
+        done = invoke(cli.main, ["run", str(corpus), "--workspace", "w"])
     finally:
         holder.close()
-    assert done.code == 3
-    assert "locked" in done.err
-    assert "Traceback" not in done.err
+    assert done.exit_code == 3, done.output
+    assert "locked" in done.output.splitlines()[-1]
 
 
 @pytest.fixture
@@ -150,7 +158,7 @@ def test_a_full_disk_is_one_line_and_costs_no_result(small_disk, tmp_path):
     before = rows(small_disk / "w")
     media_samples.audio(corpus / "b.wav", seconds=2)
     filler = small_disk / "filler"
-    with filler.open("wb") as file, contextlib.suppress(OSError):
+    with filler.open("wb", buffering=0) as file, contextlib.suppress(OSError):
         while True:
             file.write(bytes(4096))
     full = _run(corpus, small_disk / "w", "--transcripts", "none")
@@ -165,7 +173,7 @@ def test_wrong_use_is_exit_code_2_with_a_remedy(tmp_path):
     for arguments, words in (
         (("run", "nowhere"), "nowhere"),
         (("run", ".", "--model", "nosuch"), "untrained"),
-        (("run", ".", "--device", "toaster"), "auto"),
+        (("run", ".", "--device", "toaster"), "cuda:N"),
         (("status",), "annotate run"),
     ):
         done = annotate(*arguments, "--workspace", tmp_path / "none")
