@@ -197,25 +197,28 @@ def _extract(
     stopping: Callable[[], bool],
 ) -> Iterator[Event]:
     segments, content_hash = job.planned or (), job.content_hash or ""
-    known: dict[Bounds, dict[Modality, Features | Absent]] = {}
+    left: dict[Bounds, tuple[Segment, dict[Modality, Features | Absent]]] = {}
     for segment in segments:
         if bounds(segment) not in job.wanted:
             continue
         with clock.stage("cache"):
             cached = cache.get(content_hash, segment, tools)
+            heard = cache.transcript(content_hash, segment, tools)
         if isinstance(cached, ClipFeatures):
             yield Extracted(segment, cached)
+        elif segment.text is None and heard is not None:
+            left[bounds(segment)] = replace(segment, text=heard, text_origin="asr"), cached
         else:
-            known[bounds(segment)] = cached
-    if not known or stopping():
+            left[bounds(segment)] = segment, cached
+    if not left or stopping():
         return
     with clock.stage("probe"):
         info = probe(job.path)
     for span in decode_spans(segments):
         works = [
-            ClipWork(segment, known[bounds(segment)], info, tools, clock, FRAME_MS)
+            ClipWork(*left[bounds(segment)], info, tools, clock, FRAME_MS)
             for segment in span
-            if bounds(segment) in known
+            if bounds(segment) in left
         ]
         for event in _decode_span(job.path, info, span, works, stopping):
             if isinstance(event, Extracted):

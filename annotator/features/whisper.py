@@ -1,14 +1,14 @@
 """Whisper tiny.en in int8 (Radford et al. 2022) through CTranslate2: states of sound, and words.
 
 Whisper is trained on windows of 30 s, short sounds being filled up with silence. Most clips are
-short, and encoding mostly silence costs ten times the sound itself. So:
+short, and encoding mostly silence costs nine times the sound itself. So:
 
 - the encoder sees the sound and one second of silence, no more;
 - for the decoder, the states of that are followed by those of plain silence, which are computed
   once. Without them the decoder does not see the end and says everything again and again.
 
 Measured on one core, CPU seconds a second of sound, on 83 RAVDESS utterances of about 4 s:
-encoder 0.015, with words 0.042, against 0.17 with the encoder on 30 s; word error rate 2.6 %
+encoder 0.018, with words 0.042, against 0.16 with the encoder on 30 s; word error rate 2.6 %
 against 2.8 %; on 19 longer sentences of MOSEI in a synthetic voice 15.8 % against 16.6 %. It is
 worse where a block says one sentence several times (11 % against 7 %, 15 blocks of three
 utterances): there `asr` notices the repetition and decodes again over the whole window.
