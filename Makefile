@@ -12,8 +12,8 @@ BIN := .venv/bin
 # Makes a small corpus (a real face, synthesised speech), annotates it, shows the table.
 demo: .venv/installed
 	$(BIN)/python benchmarks/demo_corpus.py demo/corpus
-	$(BIN)/annotate --workspace demo/.annotate run demo/corpus
-	$(BIN)/annotate --workspace demo/.annotate list --uncertain-top 20
+	$(BIN)/annotate run demo/corpus demo/corpus/manifest.csv --workspace demo/.annotate
+	$(BIN)/annotate list --uncertain-top 20 --workspace demo/.annotate
 
 test: .venv/installed
 	$(BIN)/python -m pytest -n 2 --dist loadfile
