@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import IO
 
 import numpy as np
+
 from faces import Frame
 from sidecars import srt
 from speech import Line, Track

@@ -15,6 +15,7 @@ import time
 from pathlib import Path
 
 import psutil
+
 from demo_corpus import make_long
 
 

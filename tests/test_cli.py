@@ -6,9 +6,9 @@ import sys
 import click
 import pytest
 from click.testing import CliRunner
-from commands import annotate
 
 import cli
+from commands import annotate
 
 HEAVY = (
     "torch",

@@ -8,14 +8,14 @@ import subprocess
 import threading
 from pathlib import Path
 
-import media_samples
 import pytest
 from click.testing import CliRunner
-from commands import annotate, rows
 
 import cli
+import media_samples
 from annotator.store.engine import open_store
 from annotator.workspace import Workspace
+from commands import annotate, rows
 
 NAMES = (b"-leading dash.wav", b"new\nline.wav", b"caf\xe9.wav", "ünï😀.wav".encode(), b"a:b.wav")
 

@@ -7,8 +7,9 @@ import sys
 import venv
 from pathlib import Path
 
-import media_samples
 import pytest
+
+import media_samples
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 

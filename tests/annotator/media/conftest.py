@@ -3,8 +3,9 @@
 from collections.abc import Callable
 from pathlib import Path
 
-import media_samples
 import pytest
+
+import media_samples
 
 FOLDER = "media-samples"
 

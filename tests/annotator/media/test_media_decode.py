@@ -1,10 +1,10 @@
 from contextlib import closing
 
-import media_samples
 import numpy as np
 import psutil
 import pytest
 
+import media_samples
 from annotator.errors import EnvironmentFault, StageFailure
 from annotator.media.decode import AudioChunk, Frame, decode, decode_audio
 from annotator.media.probe import probe

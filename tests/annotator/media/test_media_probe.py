@@ -1,10 +1,10 @@
 import os
 import subprocess
 
-import media_samples
 import numpy as np
 import pytest
 
+import media_samples
 from annotator.errors import StageFailure
 from annotator.media.probe import probe
 from annotator.types import AudioStream

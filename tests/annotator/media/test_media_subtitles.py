@@ -1,6 +1,6 @@
-import media_samples
 import pytest
 
+import media_samples
 from annotator.errors import StageFailure
 from annotator.media.probe import probe
 from annotator.media.subtitles import embedded_subtitles
