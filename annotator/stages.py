@@ -201,6 +201,8 @@ def _extract(
     for segment in segments:
         if bounds(segment) not in job.wanted:
             continue
+        if stopping():
+            return
         with clock.stage("cache"):
             cached = cache.get(content_hash, segment, tools)
             heard = cache.transcript(content_hash, segment, tools)
@@ -255,12 +257,14 @@ def _decode_span(
         with closing(stream):
             for piece in clock.each("decode", stream):
                 if isinstance(piece, Frame):
-                    _see(piece, waiting, tools, clock)
+                    failed = _see(piece, waiting, tools, clock)
                     video_ms = piece.time_ms + FRAME_MS
                 else:
+                    failed = _hear(piece, waiting)
                     audio_ms = piece.start_ms + len(piece.samples) // SAMPLES_PER_MS
-                    for work in waiting:
-                        work.add_sound(piece.start_ms, piece.samples)
+                if failed:
+                    waiting = [work for work in waiting if work not in failed]
+                    yield from failed.values()
                 over = [work for work in waiting if work.is_over(video_ms, audio_ms)]
                 if over:
                     waiting = [work for work in waiting if work not in over]

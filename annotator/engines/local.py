@@ -5,14 +5,17 @@ without any queue of our own, and a closed one ends it, so no worker outlives a 
 that kills its worker costs its own row: the next file gets a new worker.
 """
 
+import ctypes
 import multiprocessing
 import os
 import signal
+import time
 from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
-from multiprocessing.synchronize import Event as StopFlag
 from typing import TYPE_CHECKING, Self
 
 from annotator.errors import AnnotateError, EnvironmentFault
@@ -22,6 +25,8 @@ from annotator.toolkit import ToolSettings
 if TYPE_CHECKING:
     from annotator.clipwork import Tools
     from annotator.features.cache import FeatureCache
+
+GRACE_S = 2.0  # that workers have to end by themselves, all of them together
 
 _SPAWN = multiprocessing.get_context("spawn")  # a fork would copy torch's locked threads
 
@@ -53,25 +58,25 @@ class LocalEngine:
     def __init__(self, tools: ToolSettings, workers: int) -> None:
         self._tools = tools
         self._count = workers
-        self._stop: StopFlag = _SPAWN.Event()
+        # Plain shared memory: an Event has a lock, which a signal handler could find taken by the
+        # very code it interrupted, and a killed worker could take with it.
+        self._stop: ctypes.c_bool = _SPAWN.RawValue(ctypes.c_bool, False)
         self._workers: list[_Worker] = []
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._stop.set()
+        self._stop.value = True
         for worker in self._workers:
             worker.pipe.close()
+        deadline = time.monotonic() + GRACE_S
         for worker in self._workers:
-            worker.process.join(timeout=2)
-            if worker.process.is_alive():
-                worker.process.kill()
-                worker.process.join()
+            _end(worker.process, deadline - time.monotonic())
 
     def finish_clips_in_flight(self) -> None:
         """Ask the workers to stop after the clip they are at; safe in a signal handler."""
-        self._stop.set()
+        self._stop.value = True
 
     def run(self, jobs: Iterator[MediaJob]) -> Iterator[tuple[MediaJob, Event | JobDone]]:
         """Give out the jobs, largest worry first to whoever is free, and yield what comes back.
@@ -81,13 +86,14 @@ class LocalEngine:
         """
         more = True
         while True:
-            while more and not self._stop.is_set() and (worker := self._idle()) is not None:
+            while more and not self._stop.value and (worker := self._idle()) is not None:
                 job = next(jobs, None)
                 if job is None:
                     more = False
                     break
                 worker.job = job
-                worker.pipe.send(job)
+                with suppress(OSError):  # it died while it was idle: reading its pipe will tell
+                    worker.pipe.send(job)
             busy = [worker for worker in self._workers if worker.job is not None]
             if not busy:
                 return
@@ -112,7 +118,8 @@ class LocalEngine:
             name="annotate worker",
             daemon=True,
         )
-        process.start()
+        with _interrupts_held():
+            process.start()
         theirs.close()
         return _Worker(process, ours)
 
@@ -122,7 +129,7 @@ class LocalEngine:
             return
         try:
             message: Event | JobDone | Fault = worker.pipe.recv()
-        except (EOFError, ConnectionResetError):
+        except (EOFError, OSError):  # the latter in the middle of a message
             yield job, self._bury(worker)
             yield job, JobDone({})
             return
@@ -134,14 +141,33 @@ class LocalEngine:
 
     def _bury(self, worker: _Worker) -> MediaFailed:
         worker.pipe.close()
-        worker.process.join()
+        _end(worker.process, GRACE_S)
         self._workers.remove(worker)
         code = worker.process.exitcode or 0
         cause = signal.Signals(-code).name if code < 0 else f"exit code {code}"
         return MediaFailed("worker", f"the worker process died on this file ({cause})")
 
 
-def _work(pipe: Connection, tools: ToolSettings, stop: StopFlag) -> None:
+def _end(process: BaseProcess, seconds: float) -> None:
+    """Wait for a process to end by itself, then make it."""
+    process.join(timeout=max(seconds, 0))
+    if process.is_alive():
+        process.kill()
+        process.join()
+
+
+@contextmanager
+def _interrupts_held() -> Iterator[None]:
+    """Start a process with SIGINT blocked: Ctrl-C would kill it before it can ignore that."""
+    resource_tracker.ensure_running()  # starting it, which the first process does, unblocks SIGINT
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _work(pipe: Connection, tools: ToolSettings, stop: ctypes.c_bool) -> None:
     """The life of a worker process."""
     # A Ctrl-C belongs to the main process; ffmpeg children must not get the terminal's either.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -152,7 +178,7 @@ def _work(pipe: Connection, tools: ToolSettings, stop: StopFlag) -> None:
         return  # the main process is gone; what was finished is in the cache
 
 
-def _serve(pipe: Connection, settings: ToolSettings, stop: StopFlag) -> None:
+def _serve(pipe: Connection, settings: ToolSettings, stop: ctypes.c_bool) -> None:
     from annotator.clock import StageClock
     from annotator.stages import annotate_media
 
@@ -163,7 +189,7 @@ def _serve(pipe: Connection, settings: ToolSettings, stop: StopFlag) -> None:
         while True:
             job: MediaJob = pipe.recv()
             try:
-                for event in annotate_media(job, tools, cache, clock, stop.is_set):
+                for event in annotate_media(job, tools, cache, clock, lambda: stop.value):
                     with clock.stage("send"):
                         pipe.send(event)
             except EnvironmentFault:

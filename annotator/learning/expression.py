@@ -77,8 +77,8 @@ class ExpressionNet(nn.Module):
     def __init__(self) -> None:
         """The stem halves the sides, so that one face costs 37 million multiplications."""
         super().__init__()
-        befores = (WIDTHS[0], *WIDTHS[:-1])
-        blocks = [Block(*shape) for shape in zip(befores, WIDTHS, STRIDES, strict=True)]
+        earlier = (WIDTHS[0], *WIDTHS[:-1])
+        blocks = [Block(*shape) for shape in zip(earlier, WIDTHS, STRIDES, strict=True)]
         stem = _convolution(1, WIDTHS[0], 5, 2)
         self.trunk = nn.Sequential(stem, nn.ReLU(), *blocks, nn.AdaptiveAvgPool2d(1), nn.Flatten())
         self.embedding = nn.Sequential(
