@@ -25,8 +25,13 @@ class _Group(click.Group):
         try:
             return super().invoke(ctx)
         except AnnotateError as error:
-            click.echo(f"Error: {error}", err=True)
+            from annotator.console import printable
+
+            click.echo(printable(f"Error: {error}"), err=True)
             ctx.exit(error.exit_code)
+        except KeyboardInterrupt:
+            click.echo("Interrupted at once. The same command goes on from here.", err=True)
+            ctx.exit(130)
 
 
 def _existing(create: bool) -> Callable[[click.Context, click.Parameter, Path | None], Any]:
@@ -88,7 +93,7 @@ def init(workspace: "Workspace") -> None:
 @main.command()
 @click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path))
 @_workspace_option(create=True)
-@click.option("--model", "model_name", help="Model version. [default: the newest trained one]")
+@click.option("--model", "model_name", help="Model version. [default: the trained one]")
 @click.option(
     "--segment",
     type=click.Choice(["auto", "manifest", "sidecar", "vad", "windows", "file"]),
@@ -162,7 +167,7 @@ def run(
     model = registry.choose(workspace, model_name)
     console.warn_if_untrained(model)
     settings = RunSettings(
-        plan=PlanSettings(SegmentMode(segment), TranscriptMode(transcripts), int(window * 1000)),
+        plan=PlanSettings(SegmentMode(segment), TranscriptMode(transcripts), round(window * 1000)),
         device=device,
         workers=workers or os.cpu_count() or 1,
         mc_dropout=mc_dropout,
@@ -327,7 +332,7 @@ def import_model(
     """
     from annotator import console, registry
 
-    chosen = tuple(labels.split(",")) if labels else None
+    chosen = tuple(label.strip() for label in labels.split(",")) if labels else None
     console.print_models([registry.import_released(workspace, file, name, chosen)], as_json=as_json)
 
 

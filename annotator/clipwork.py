@@ -73,11 +73,12 @@ class ClipWork:
         self.info = info
         self.tools = tools
         self.clock = clock
+        self.failure: StageFailure | None = None  # of a frame or block; it ends the clip's way
         self.transcribing = "text" not in known and segment.text is None and tools.asr is not None
         self.wants_video = "visual" not in known and info.video is not None
         self.wants_audio = info.audio is not None and ("audio" not in known or self.transcribing)
         self.frames_from, self.frames_until = _frame_range(segment, frame_ms)
-        self._pieces = 0  # frames and blocks of sound that arrived
+        self._frames = 0  # that arrived, with a face or without
         self._faces: list[Observation] = []
         self._sound: list[NDArray[np.float32]] = []
         self._sound_length = 0
@@ -91,12 +92,14 @@ class ClipWork:
 
     def is_over(self, video_ms: int, audio_ms: int) -> bool:
         """Whether all its frames before `video_ms` and samples before `audio_ms` are all it has."""
+        if self.failure is not None:
+            return True
         video_over = not self.wants_video or video_ms >= self.frames_until
         return video_over and (not self.wants_audio or audio_ms >= self.segment.end_ms)
 
     def add_frame(self, face: Observation | None) -> None:
         """Take what was seen in a frame for which `wants_frame` is true; None is no face."""
-        self._pieces += 1
+        self._frames += 1
         if face is None:
             return
         self._faces.append(face)
@@ -121,13 +124,17 @@ class ClipWork:
         """The clip's features; call once, after its last frame and sample.
 
         Raises:
-            StageFailure: the streams hold nothing at the clip's place, or nothing of use.
+            StageFailure: the streams hold nothing at the clip's place, or nothing of use, or a
+                frame or block of sound has failed.
         """
+        if self.failure is not None:
+            raise self.failure
         if self._faces:
             self._embed_faces()
         if self._sound:
             self._embed_sound()
-        if (self.wants_video or self.wants_audio) and self._pieces == 0:
+        heard = self._audio_blocks or self._words
+        if (self.wants_video or self.wants_audio) and not (self._frames or heard):
             raise StageFailure("decode", "nothing could be decoded here: the file is cut or broken")
         transcript, origin = self.segment.text, self.segment.text_origin
         if self.transcribing:
@@ -135,7 +142,7 @@ class ClipWork:
         features = ClipFeatures(
             visual=self.known.get("visual") or self._visual(),
             audio=self.known.get("audio") or self._audio(),
-            text=self.known.get("text") or self._text(transcript),
+            text=self.known.get("text") or self._text(transcript, origin),
             transcript=transcript,
             transcript_origin=origin,
         )
@@ -150,7 +157,6 @@ class ClipWork:
     def _embed_sound(self) -> None:
         block = np.concatenate(self._sound)
         self._sound, self._sound_length = [], 0
-        self._pieces += 1
         if "audio" not in self.known:
             with self.clock.stage("audio"):
                 self._audio_blocks.append(self.tools.audio.block(block))
@@ -162,7 +168,9 @@ class ClipWork:
         extractor = self.tools.visual.id
         if self._visual_blocks:
             return Features(pool_blocks(self._visual_blocks), extractor)
-        return Absent("no face found" if self.info.video else "no video stream", extractor)
+        if self.info.video is None:
+            return Absent("no video stream", extractor)
+        return Absent("no face found" if self._frames else "no picture in this part", extractor)
 
     def _audio(self) -> Found:
         extractor = self.tools.audio.id
@@ -171,11 +179,11 @@ class ClipWork:
         reason = "no sound in this part" if self.info.audio else "no audio stream"
         return Absent(reason, extractor)
 
-    def _text(self, transcript: str | None) -> Found:
+    def _text(self, transcript: str | None, origin: str | None) -> Found:
         extractor = self.tools.text.id
         if transcript is None or not transcript.strip():
-            heard = "no speech recognised" if self.transcribing else "no transcript"
-            return Absent(heard, extractor)
+            listened = origin == "asr" and self.info.audio is not None
+            return Absent("no speech recognised" if listened else "no transcript", extractor)
         with self.clock.stage("text"):
             return Features(self.tools.text.embed(transcript), extractor)
 

@@ -1,5 +1,6 @@
 """How results look: tables for people, JSON for machines, progress on the error stream."""
 
+import io
 import json
 import sys
 import time
@@ -7,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import fields, is_dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TextIO
 
 from rich.console import Console
 from rich.markup import escape
@@ -44,8 +45,20 @@ def printable(text: object) -> str:
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in escaped)
 
 
+def literal(text: object) -> str:
+    r"""Text that rich prints as it is: without control characters, and with no markup in it.
+
+    >>> print(literal("[red]x.mp4"))
+    \[red]x.mp4
+    """
+    return escape(printable(text))
+
+
 def print_json(data: object) -> None:
-    """One JSON document on the output stream."""
+    """One JSON document on the output stream.
+
+    It is ASCII: a byte of a path that is not UTF-8 comes as Python has it, a lone surrogate.
+    """
     sys.stdout.write(json.dumps(data, default=_plain, indent=2) + "\n")
 
 
@@ -54,8 +67,6 @@ def _plain(value: object) -> object:
         return _members(value)
     if isinstance(value, Mapping):
         return dict(value)
-    if isinstance(value, Path):
-        return printable(value)
     return str(value)
 
 
@@ -66,22 +77,27 @@ def _members(value: "DataclassInstance") -> dict[str, object]:
 
 def say(text: str) -> None:
     """A line for people, on the output stream."""
-    _out().print(escape(text), highlight=False)
+    _out().print(literal(text), highlight=False)
 
 
 def warn_if_untrained(model: ModelVersion) -> None:
     """Say loudly, on the error stream, that an untrained model's numbers mean nothing."""
     if not model.trained:
-        _err().print(f"[bold red]{escape(UNTRAINED.format(name=model.name))}", highlight=False)
+        _err().print(f"[bold red]{literal(UNTRAINED.format(name=model.name))}", highlight=False)
 
 
 def _out() -> Console:
-    width = None if sys.stdout.isatty() else PIPE_WIDTH
-    return Console(file=sys.stdout, soft_wrap=True, width=width)
+    return _console(sys.stdout, None if sys.stdout.isatty() else PIPE_WIDTH)
 
 
 def _err() -> Console:
-    return Console(file=sys.stderr, soft_wrap=True)
+    return _console(sys.stderr)
+
+
+def _console(stream: TextIO, width: int | None = None) -> Console:
+    if isinstance(stream, io.TextIOWrapper):
+        stream.reconfigure(errors="backslashreplace")  # its encoding may lack a character
+    return Console(file=stream, soft_wrap=True, width=width, emoji=False)
 
 
 class _Display(Observer):
@@ -116,10 +132,13 @@ class _Display(Observer):
             self._said = now
             self._console.print(f"{self._progress.fraction:.0%} {self._numbers()}", highlight=False)
 
+    def noted(self, path: Path, note: str) -> None:
+        self._console.print(literal(f"note: {path}: {note}"), highlight=False)
+
     def failed(self, path: Path, where: Bounds | None, stage: str, reason: str) -> None:
         place = f" [{where[0] / 1000:.1f}-{where[1] / 1000:.1f} s]" if where else ""
-        line = printable(f"failed: {path}{place}: {stage}: {reason}")
-        self._console.print(f"[red]{escape(line)}", highlight=False)
+        line = literal(f"failed: {path}{place}: {stage}: {reason}")
+        self._console.print(f"[red]{line}", highlight=False)
 
     def interrupted(self) -> None:
         self._console.print(
@@ -162,7 +181,7 @@ def print_summary(summary: RunSummary, model: ModelVersion, *, as_json: bool) ->
         f"({rate:.1f}× real time), {summary.failures} failed, {len(summary.skipped)} skipped."
     )
     for skipped in summary.skipped:
-        say(printable(f"skipped: {skipped.path}: {skipped.reason}"))
+        say(f"skipped: {skipped.path}: {skipped.reason}")
     if summary.other_files:
         kinds = ", ".join(f"{n} {kind or 'bare'}" for kind, n in summary.other_files.items())
         say(f"not media: {kinds}")
@@ -192,14 +211,15 @@ def print_ranked(
         print_json({"model": model.name, "trained": model.trained, "by": by, "clips": list(clips)})
         return
     warn_if_untrained(model)
-    title = f"model {model.name}" + ("" if model.trained else " (UNTRAINED)")
-    numbers = (Column(name, justify="right", no_wrap=True) for name in (by, *model.labels))
+    title = f"model {literal(model.name)}" + ("" if model.trained else " (UNTRAINED)")
+    names = (by, *map(literal, model.labels))
+    numbers = (Column(name, justify="right", no_wrap=True) for name in names)
     table = Table("clip", Column("file", overflow="fold"), "from", "to", *numbers, title=title)
     for clip in clips:
         probabilities = {label.label: label.p for label in clip.scores.labels}
         table.add_row(
             str(clip.clip_id),
-            printable(Path(clip.path).name),
+            literal(clip.path.name),
             _seconds(clip.start_ms),
             _seconds(clip.end_ms),
             f"{clip.score:.3f}",
@@ -217,11 +237,11 @@ def print_failures(failures: Sequence[Failure], *, as_json: bool) -> None:
     for failure in failures:
         table.add_row(
             "" if failure.clip_id is None else str(failure.clip_id),
-            printable(failure.path),
+            literal(failure.path),
             _seconds(failure.start_ms),
             _seconds(failure.end_ms),
             failure.stage,
-            escape(printable(failure.reason)),
+            literal(failure.reason),
         )
     _out().print(table if failures else "Nothing failed.")
 
@@ -232,22 +252,22 @@ def print_status(workspace: Workspace, status: Status, *, as_json: bool) -> None
         print_json({"workspace": workspace.root, **_members(status)})
         return
     table = Table(show_header=False, box=None)
-    table.add_row("workspace", printable(workspace.root))
+    table.add_row("workspace", literal(workspace.root))
     table.add_row("files", _counts(status.media))
     table.add_row("clips", _counts(status.clips))
     table.add_row("hours", f"{status.media_ms / 3_600_000:.2f}")
     for model in status.models:
         count = status.predictions.get(model.name, 0)
         mark = "" if model.trained else " [bold red]UNTRAINED: random weights, numbers are noise"
-        table.add_row("model", f"{escape(model.name)}: {count} clips annotated{mark}")
+        table.add_row("model", f"{literal(model.name)}: {count} clips annotated{mark}")
     if (last := status.last_run) is not None:
         table.add_row("last run", f"{last.state}, begun {last.started_at:%Y-%m-%d %H:%M} UTC")
     _out().print(table)
     if status.failures:
         failures = Table("failed", "stage", "reason", title="Failures")
         for failure in status.failures:
-            reason = escape(printable(failure.reason))
-            failures.add_row(f"{failure.count} {failure.kind}", failure.stage, reason)
+            of = f"{failure.count} {failure.kind}"
+            failures.add_row(of, failure.stage, literal(failure.reason))
         _out().print(failures)
         say("`annotate retry` marks them to be tried again by the next run.")
 
@@ -267,19 +287,19 @@ def _detail_table(clip: ClipDetail) -> Table:
     table = Table(show_header=False, box=None)
     span = f"{_seconds(clip.segment.start_ms)} to {_seconds(clip.segment.end_ms)} s"
     table.add_row("clip", f"{clip.clip_id}, {span}, bounds from {clip.segment.origin}")
-    table.add_row("file", escape(printable(clip.path)))
+    table.add_row("file", literal(clip.path))
     table.add_row("state", clip.state if clip.active else f"{clip.state}, no longer in the plan")
     if clip.reason is not None:
-        table.add_row("reason", escape(printable(f"{clip.stage}: {clip.reason}")))
+        table.add_row("reason", literal(f"{clip.stage}: {clip.reason}"))
     if clip.segment.text:
         origin = clip.segment.text_origin or "unknown origin"
-        table.add_row("transcript", escape(printable(f"{clip.segment.text} ({origin})")))
+        table.add_row("transcript", literal(f"{clip.segment.text} ({origin})"))
     for modality in MODALITIES:
         steps = clip.steps.get(modality)
         known = (
             f"{steps} steps" if steps else f"absent: {clip.absent.get(modality, 'not yet known')}"
         )
-        table.add_row(modality, known)
+        table.add_row(modality, literal(known))
     return table
 
 
@@ -287,14 +307,14 @@ def _prediction_table(prediction: StoredPrediction) -> Table:
     scores = prediction.scores
     bald = "" if scores.bald is None else f", BALD {scores.bald:.3f}"
     title = (
-        f"model {escape(prediction.model)}: variance {scores.variance:.3f}, "
+        f"model {literal(prediction.model)}: variance {scores.variance:.3f}, "
         f"entropy {scores.entropy:.3f}, margin {scores.margin:.3f}{bald}"
     )
     columns = ("p", "p_mu", "p_sigma", "p_direct", "sigma_visual", "sigma_audio", "sigma_text")
     table = Table("label", *columns, title=title)
     for label in scores.labels:
         values = (getattr(label, column) for column in columns)
-        table.add_row(label.label, *("-" if v is None else f"{v:.3f}" for v in values))
+        table.add_row(literal(label.label), *("-" if v is None else f"{v:.3f}" for v in values))
     return table
 
 
@@ -314,10 +334,10 @@ def print_models(versions: Sequence[ModelVersion], *, as_json: bool) -> None:
     table = Table("model", "trained", "labels", "features", "weights")
     for version in versions:
         table.add_row(
-            version.name,
+            literal(version.name),
             "yes" if version.trained else "UNTRAINED",
-            ", ".join(version.labels),
-            ", ".join(dict.fromkeys(version.extractors.values())),
+            literal(", ".join(version.labels)),
+            literal(", ".join(dict.fromkeys(version.extractors.values()))),
             version.weights_hash[:12],
         )
     _out().print(table)

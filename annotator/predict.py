@@ -16,6 +16,8 @@ from lddu_model import LDDU, Output
 
 Array = NDArray[np.floating[Any]]
 
+PASSES_AT_ONCE = 32  # of Monte Carlo dropout: bounds memory, whatever the user asks for
+
 
 def choose_device(name: str) -> torch.device:
     """The device for `--device`: auto takes a GPU where there is one.
@@ -74,13 +76,25 @@ class Predictor:
         self.net.train()
         try:
             for clip in clips:
-                batch = _collate([clip] * self.mc_dropout, self.device)
                 with torch.random.fork_rng(), torch.inference_mode():
                     torch.manual_seed(0)
-                    answers.append(self._forward(batch).probability.float().cpu().numpy())
+                    passes = [
+                        self._forward(_collate([clip] * count, self.device)).probability.float()
+                        for count in _parts(self.mc_dropout, PASSES_AT_ONCE)
+                    ]
+                answers.append(torch.cat(passes).cpu().numpy())
         finally:
             self.net.eval()
         return scores.bald(np.stack(answers, axis=1).astype(np.float64))
+
+
+def _parts(whole: int, most: int) -> list[int]:
+    """Numbers of at most `most` that add up to `whole`.
+
+    >>> _parts(70, 32)
+    [32, 32, 6]
+    """
+    return [min(most, whole - done) for done in range(0, whole, most)]
 
 
 def _collate(clips: Sequence[ClipFeatures], device: torch.device) -> dict[str, Tensor]:

@@ -42,6 +42,9 @@ class Observer:
     def advanced(self) -> None:
         """A clip or file is through."""
 
+    def noted(self, path: Path, note: str) -> None:
+        """Something of the file or its sidecars was passed over while its clips were planned."""
+
     def failed(self, path: Path, where: Bounds | None, stage: str, reason: str) -> None:
         """A file, or the clip of it with those bounds, failed."""
 
@@ -95,6 +98,8 @@ class Recorder:
                         job.media_id, event.content_hash, event.info, event.segments, self._model_id
                     )
                 self.expect(job.media_id, {bounds(clip.segment): clip.clip_id for clip in clips})
+                for note in event.notes:
+                    self.observer.noted(job.path, note)
             case Extracted():
                 self._extracted(job, event)
             case ClipFailed():

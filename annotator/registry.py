@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from annotator.errors import UsageError
-from annotator.features.extractor import DEFAULT_EXTRACTORS, extractor_names, extractor_spec
+from annotator.features.extractor import DEFAULT_EXTRACTORS, extractor_spec
 from annotator.types import DEFAULT_LABELS, MODALITIES, Modality
 from annotator.workspace import Workspace
 
@@ -41,7 +41,7 @@ class ModelVersion:
 
 def versions(workspace: Workspace) -> list[ModelVersion]:
     """All versions in the workspace, by name."""
-    return [read_version(folder) for folder in sorted(workspace.models.glob("[!.]*/"))]
+    return [read_version(folder) for folder in _folders(workspace)]
 
 
 def choose(workspace: Workspace, name: str | None) -> ModelVersion:
@@ -50,19 +50,29 @@ def choose(workspace: Workspace, name: str | None) -> ModelVersion:
     Raises:
         UsageError: there is no such version, or there are several to choose from.
     """
-    known = {version.name: version for version in versions(workspace)}
-    if name is not None and name != UNTRAINED:
-        if name not in known:
-            names = ", ".join(sorted({*known, UNTRAINED}))
-            raise UsageError(f"no model {name!r} in this workspace: expected one of {names}")
-        return known[name]
-    trained = [v for v in known.values() if v.trained and FOREIGN not in v.extractors.values()]
-    if name is None and len(trained) == 1:
-        return trained[0]
-    if name is None and trained:
+    if name is not None:
+        return _named(workspace, name)
+    known = versions(workspace)
+    trained = [v for v in known if v.trained and FOREIGN not in v.extractors.values()]
+    if len(trained) > 1:
         names = ", ".join(version.name for version in trained)
         raise UsageError(f"several models to choose from: name one with --model ({names})")
-    return known.get(UNTRAINED) or _make_untrained(workspace)
+    return trained[0] if trained else _named(workspace, UNTRAINED)
+
+
+def _named(workspace: Workspace, name: str) -> ModelVersion:
+    """The version of that name, whatever state the others are in."""
+    folders = {folder.name: folder for folder in _folders(workspace)}
+    if name in folders:
+        return read_version(folders[name])
+    if name == UNTRAINED:
+        return _make_untrained(workspace)
+    names = ", ".join(sorted({*folders, UNTRAINED}))
+    raise UsageError(f"no model {name!r} in this workspace: expected one of {names}")
+
+
+def _folders(workspace: Workspace) -> list[Path]:
+    return sorted(workspace.models.glob("[!.]*/"))
 
 
 def extractors_of(version: ModelVersion) -> dict[Modality, str]:
@@ -74,8 +84,11 @@ def extractors_of(version: ModelVersion) -> dict[Modality, str]:
     names: dict[Modality, str] = {}
     for modality in MODALITIES:
         wanted = version.extractors[modality]
-        name = wanted.partition("@")[0]
-        ours = extractor_spec(name).id if name in extractor_names() else "none of that name"
+        name = wanted.rpartition("@")[0]
+        try:
+            ours = extractor_spec(name).id
+        except UsageError:
+            ours = "none of that name"
         if wanted != ours:
             raise UsageError(
                 f"model {version.name!r} was trained on {modality} features of {wanted!r} and this "
@@ -97,6 +110,8 @@ def import_released(
 
     if not _NAME.fullmatch(name):
         raise UsageError(f"{name!r} cannot name a model: expected letters, digits, dot, dash, _")
+    if name == UNTRAINED:
+        raise UsageError(f"{name!r} names the model with random weights: choose another name")
     try:
         network = from_released(read_weights(file), labels)
     except ValueError as error:
@@ -136,7 +151,7 @@ def read_version(folder: Path) -> ModelVersion:
             config=described["config"],
             path=folder,
         )
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise UsageError(
             f"the model in {folder} is damaged ({type(error).__name__}: {error}): "
             "remove the folder or import it again"

@@ -97,6 +97,9 @@ def run(
         state: RunState = "failed"
         try:
             state = work.run() if pending else "done"
+        except KeyboardInterrupt:
+            state = "interrupted"
+            raise
         finally:
             store.finish_run(run_id, state, asdict(recorder.progress), dict(clock.seconds))
         left = len(store.pending(run_id, model_id)) if state == "interrupted" else 0
@@ -124,9 +127,20 @@ def _provenance(settings: RunSettings, model: ModelVersion) -> dict[str, object]
     }
 
 
+def _check_device(name: str) -> None:
+    """Fail before the work rather than at the first batch."""
+    from annotator.predict import choose_device
+
+    choose_device(name)
+
+
 def _load_predictor(model: ModelVersion, settings: RunSettings) -> "Predictor":
+    import torch
+
     from annotator.predict import Predictor, choose_device
 
+    # The workers have the cores: a second thread of ours would wait for them at every layer.
+    torch.set_num_threads(1)
     return Predictor(load_network(model), choose_device(settings.device), settings.mc_dropout)
 
 
@@ -145,6 +159,8 @@ class _Work:
 
     def run(self) -> RunState:
         """Run the engine until nothing is left or the user interrupts; says which."""
+        if self.settings.device != "auto":
+            _check_device(self.settings.device)
         tools = ToolSettings(
             extractors=extractors_of(self.model),
             transcribe=self.settings.plan.transcripts in (TranscriptMode.AUTO, TranscriptMode.ASR),

@@ -9,7 +9,9 @@ import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 from annotator.clipwork import SAMPLES_PER_MS, ClipWork, Tools
 from annotator.clock import StageClock
@@ -23,6 +25,8 @@ from annotator.media.decode import Frame, decode, decode_audio
 from annotator.media.probe import probe
 from annotator.media.subtitles import embedded_subtitles
 from annotator.types import Absent, Bounds, ClipFeatures, Features, MediaInfo, Modality, Segment
+
+T = TypeVar("T")
 
 FRAMES_PER_SECOND = 5
 FRAME_MS = 1000 // FRAMES_PER_SECOND
@@ -204,14 +208,11 @@ def _extract(
         if stopping():
             return
         with clock.stage("cache"):
-            cached = cache.get(content_hash, segment, tools)
-            heard = cache.transcript(content_hash, segment, tools)
-        if isinstance(cached, ClipFeatures):
-            yield Extracted(segment, cached)
-        elif segment.text is None and heard is not None:
-            left[bounds(segment)] = replace(segment, text=heard, text_origin="asr"), cached
+            found = _looked_up(content_hash, segment, tools, cache)
+        if isinstance(found, ClipFeatures):
+            yield Extracted(segment, found)
         else:
-            left[bounds(segment)] = segment, cached
+            left[bounds(segment)] = found
     if not left or stopping():
         return
     with clock.stage("probe"):
@@ -229,6 +230,22 @@ def _extract(
             yield event
         if stopping():
             return
+
+
+def _looked_up(
+    content_hash: str, segment: Segment, tools: Tools, cache: FeatureCache
+) -> ClipFeatures | tuple[Segment, dict[Modality, Features | Absent]]:
+    """A clip's features from the cache; or what is left to do, the clip and what is known of it.
+
+    The clip comes with the transcript that an earlier run made, so that none is made again.
+    """
+    cached = cache.get(content_hash, segment, tools)
+    if isinstance(cached, ClipFeatures):
+        return cached
+    heard = cache.transcript(content_hash, segment, tools) if segment.text is None else None
+    if heard is not None:
+        segment = replace(segment, text=heard, text_origin="asr")
+    return segment, cached
 
 
 def _decode_span(
@@ -257,14 +274,12 @@ def _decode_span(
         with closing(stream):
             for piece in clock.each("decode", stream):
                 if isinstance(piece, Frame):
-                    failed = _see(piece, waiting, tools, clock)
+                    _see(piece, waiting, tools, clock)
                     video_ms = piece.time_ms + FRAME_MS
                 else:
-                    failed = _hear(piece, waiting)
                     audio_ms = piece.start_ms + len(piece.samples) // SAMPLES_PER_MS
-                if failed:
-                    waiting = [work for work in waiting if work not in failed]
-                    yield from failed.values()
+                    for work in waiting:
+                        _give(work, partial(work.add_sound, piece.start_ms, piece.samples))
                 over = [work for work in waiting if work.is_over(video_ms, audio_ms)]
                 if over:
                     waiting = [work for work in waiting if work not in over]
@@ -284,18 +299,33 @@ def _see(frame: Frame, works: Sequence[ClipWork], tools: Tools, clock: StageCloc
     if not wanting:
         return
     with clock.stage("faces"):
-        face = tools.visual.observe(frame.image)
+        face = _attempt(partial(tools.visual.observe, frame.image))
     for work in wanting:
-        work.add_frame(face)
+        if isinstance(face, StageFailure):
+            work.failure = face
+        else:
+            _give(work, partial(work.add_frame, face))
+
+
+def _give(work: ClipWork, step: Callable[[], None]) -> None:
+    if isinstance(failure := _attempt(step), StageFailure):
+        work.failure = failure
 
 
 def _finish(work: ClipWork) -> Extracted | ClipFailed:
+    made = _attempt(work.finish)
+    if isinstance(made, StageFailure):
+        return ClipFailed(work.segment, made.stage, made.reason)
+    return Extracted(work.segment, made)
+
+
+def _attempt(step: Callable[[], T]) -> T | StageFailure:
     """The boundary of one clip: whatever goes wrong with it is its own row's reason."""
     try:
-        return Extracted(work.segment, work.finish())
+        return step()
     except StageFailure as failure:
-        return ClipFailed(work.segment, failure.stage, failure.reason)
+        return failure
     except EnvironmentFault:
         raise
     except Exception as error:  # noqa: BLE001  one clip of a batch; the reason is stored
-        return ClipFailed(work.segment, "features", f"{type(error).__name__}: {error}")
+        return StageFailure("features", f"{type(error).__name__}: {error}")

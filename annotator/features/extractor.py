@@ -3,12 +3,16 @@
 An extractor is a class with the attributes of `ExtractorSpec`, constructed with one keyword,
 `threads`, and with the methods of its modality's protocol below. A package offers its own as an
 entry point of the group `annotate.extractors`, named as its `name`.
+
+A family makes an extractor of any model: FAMILY:MODEL names one. Its class is constructed with
+the model in front, and has `spec_of`, which gives the spec of a model.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
+from types import ModuleType
 from typing import Any, Literal, Protocol, TypeAlias, cast, overload
 
 import numpy as np
@@ -94,6 +98,10 @@ class ExtractorSpec:
 
 # Said here as well as in the classes, so that reading a model's description loads no library.
 _BUILT_IN = {
+    "egemaps": (
+        "annotator.features.opensmile:EGeMAPS",
+        ExtractorSpec("egemaps", "1", "audio", 26, 10.0),
+    ),
     "faces": (
         "annotator.features.visual:FaceExpressions",
         ExtractorSpec("faces", "1", "visual", 87, 5.0),
@@ -104,16 +112,23 @@ _BUILT_IN = {
     ),
     "minilm": ("annotator.features.text:MiniLM", ExtractorSpec("minilm", "1", "text", 384, None)),
 }
+_FAMILIES = {
+    "hub-audio": "annotator.features.hub:HubAudio",
+    "hub-text": "annotator.features.hub:HubText",
+    "hub-visual": "annotator.features.hub:HubVisual",
+}
 DEFAULT_EXTRACTORS: dict[Modality, str] = {"visual": "faces", "audio": "whisper", "text": "minilm"}
 
 
 def extractor_names() -> tuple[str, ...]:
-    """The names of all extractors: built in, and brought by installed packages."""
+    """The names of all extractors: built in, and brought by installed packages; no families."""
     return tuple(sorted({*_BUILT_IN, *entry_points(group=GROUP).names}))
 
 
 def extractor_spec(name: str) -> ExtractorSpec:
     """What the extractor of that name produces; of a built-in one, without importing it.
+
+    Of a family's model the spec's name holds the revision, too: it names that very model again.
 
     Raises:
         UsageError: there is none of that name.
@@ -124,7 +139,15 @@ def extractor_spec(name: str) -> ExtractorSpec:
     """
     if name in _BUILT_IN:
         return _BUILT_IN[name][1]
-    return _described(name, _plugin_class(name))
+    family, _, model = name.partition(":")
+    if family not in _FAMILIES:
+        return _described(name, _plugin_class(name))
+    try:
+        return cast(ExtractorSpec, _class_of(name).spec_of(model))
+    except AnnotateError:
+        raise
+    except Exception as error:  # a model's files may make its library raise anything
+        raise _broken(name, error) from error
 
 
 @overload
@@ -146,9 +169,7 @@ def load_extractor(
     if spec.modality != modality:
         raise UsageError(f"extractor {name!r} makes {spec.modality} features, not {modality}")
     try:
-        return cast(
-            "VisualExtractor | AudioExtractor | TextExtractor", _class_of(name)(threads=threads)
-        )
+        return cast("VisualExtractor | AudioExtractor | TextExtractor", _construct(name, threads))
     except AnnotateError:
         raise
     except Exception as error:  # a plugin may raise anything; no clip is to blame
@@ -184,10 +205,35 @@ def pool_blocks(blocks: Sequence[NDArray[np.float32]]) -> NDArray[np.float16]:
     return values.astype(np.float16)
 
 
+def from_extra(module: str, extra: str) -> ModuleType:
+    """Import a module which one of our extras installs.
+
+    Raises:
+        EnvironmentFault: it is not installed.
+    """
+    try:
+        return import_module(module)
+    except ModuleNotFoundError as error:
+        raise EnvironmentFault(
+            f"the package {error.name} is missing: pip install 'annotate-emotions[{extra}]'"
+        ) from error
+
+
+def _construct(name: str, threads: int) -> object:
+    family, _, model = name.partition(":")
+    given = (model,) if family in _FAMILIES else ()
+    return _class_of(name)(*given, threads=threads)
+
+
 def _class_of(name: str) -> type[Any]:
-    if name not in _BUILT_IN:
+    family = name.partition(":")[0]
+    if name in _BUILT_IN:
+        target = _BUILT_IN[name][0]
+    elif family in _FAMILIES:
+        target = _FAMILIES[family]
+    else:
         return _plugin_class(name)
-    module, _, attribute = _BUILT_IN[name][0].partition(":")
+    module, _, attribute = target.partition(":")
     return cast(type[Any], getattr(import_module(module), attribute))
 
 
@@ -205,6 +251,7 @@ def _entry_point(name: str) -> EntryPoint:
     if not found:
         raise UsageError(
             f"no extractor {name!r}: expected one of {', '.join(extractor_names())}, "
+            f"a model as {', '.join(f'{family}:MODEL' for family in _FAMILIES)}, "
             "or install the package that brings it with pip"
         )
     return found[0]
@@ -228,5 +275,5 @@ def _broken(name: str, error: Exception) -> EnvironmentFault:
     reason = str(error).partition("\n")[0]
     return EnvironmentFault(
         f"cannot load extractor {name!r} ({type(error).__name__}: {reason}): "
-        "install its package again, or name another"
+        f"{'check its files' if ':' in name else 'install its package again'}, or name another"
     )

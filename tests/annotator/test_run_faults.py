@@ -48,6 +48,35 @@ def test_bad_files_cost_their_own_rows_only(tmp_path):
     assert "empty" in failures["empty.mp4"][1]
 
 
+def test_odd_but_sound_files_are_annotated(tmp_path):
+    corpus = tmp_path / "corpus"
+    corpus.mkdir()
+    plain = media_samples.video(corpus / "plain.mp4", seconds=1)
+    media_samples.video(corpus / "hevc.mp4", seconds=1, codec=media_samples.HEVC)
+    media_samples.variable_rate(corpus / "vfr.mp4")
+    media_samples.rotated(corpus / "rotated.mp4", plain, 90)
+    media_samples.video(corpus / "one frame.mp4", seconds=0.04)
+    media_samples.video(corpus / "no sound.webm", seconds=1, sound=None)
+    media_samples.audio(corpus / "10 ms.wav", seconds=0.01)
+    for suffix in ("avi", "flv", "mpg", "mkv", "mov"):
+        media_samples.video(corpus / f"container.{suffix}", seconds=1)
+    done = _run(corpus, tmp_path / "w", "--mc-dropout", "3")
+    assert done.json["files"] == 12
+    assert done.json["clips"] == done.json["files"] - 1
+    # Neither face nor sound nor words: there is nothing a model could go by.
+    assert _failures(tmp_path / "w") == {
+        "no sound.webm": (
+            "features",
+            "nothing to go by: no face found, no audio stream, no transcript",
+        )
+    }
+    listed = annotate("list", "--by", "bald", "--workspace", tmp_path / "w", "--json").json
+    assert len(listed["clips"]) == done.json["clips"]
+    assert all(clip["scores"]["bald"] >= 0 for clip in listed["clips"])
+    shown = annotate("show", corpus / "10 ms.wav", "--workspace", tmp_path / "w", "--json").json
+    assert shown[0]["absent"]["visual"] == "no video stream"
+
+
 def test_a_failed_file_is_tried_again_after_retry_or_when_it_changes(tmp_path):
     corpus = tmp_path / "corpus"
     corpus.mkdir()
