@@ -59,6 +59,12 @@ def _device_name(_ctx: click.Context, _param: click.Parameter, name: str) -> str
     raise click.BadParameter(f"{name!r} is not one of auto, cpu, mps, cuda, cuda:N")
 
 
+def _passes(_ctx: click.Context, _param: click.Parameter, count: int) -> int:
+    if count == 1:
+        raise click.BadParameter("one pass has nothing to disagree with: expected 0, or 2 or more")
+    return count
+
+
 _json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON for machines.")
 
 
@@ -128,7 +134,8 @@ def init(workspace: "Workspace") -> None:
     type=click.IntRange(0, 1000),
     default=0,
     show_default=True,
-    help="Stochastic passes a clip for the epistemic score BALD; 0 is none.",
+    callback=_passes,
+    help="Stochastic passes a clip for the epistemic score BALD, 2 at least; 0 is none.",
 )
 @_json_option
 def run(

@@ -52,7 +52,20 @@ class Predictor:
         self.mc_dropout = mc_dropout
 
     def __call__(self, clips: Sequence[ClipFeatures]) -> list[ClipScores]:
-        """One answer a clip, in order; clips of like length make the cheapest batch."""
+        """One answer a clip, in order; clips of like length make the cheapest batch.
+
+        Raises:
+            EnvironmentFault: the device has no memory left, or the network gives no numbers.
+        """
+        try:
+            return self._answers(clips)
+        except torch.OutOfMemoryError as error:
+            raise EnvironmentFault(
+                f"no memory left on {self.device} for {len(clips)} clips: close what else runs "
+                "there, or use --device cpu"
+            ) from error
+
+    def _answers(self, clips: Sequence[ClipFeatures]) -> list[ClipScores]:
         with torch.inference_mode():
             output = self._forward(_collate(clips, self.device))
         present = np.array(
@@ -62,6 +75,8 @@ class Predictor:
             name: getattr(output, name).float().cpu().numpy().astype(np.float64)
             for name in ("probability", "p_mu", "p_sigma", "p_direct", "sigma_norm")
         }
+        if not all(np.isfinite(value).all() for value in values.values()):
+            raise EnvironmentFault("the model's answers are not finite numbers: import it again")
         bald = self._bald(clips) if self.mc_dropout else None
         return _clip_scores(self.net.config.labels, values, present, bald)
 

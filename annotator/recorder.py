@@ -110,8 +110,9 @@ class Recorder:
             case JobDone():
                 self._clock.add(event.seconds)
                 self._clip_ids.pop(job.media_id, None)
-                self._bytes_done += job.size
-                self.progress.files_done += 1
+                if event.complete:
+                    self._bytes_done += job.size
+                    self.progress.files_done += 1
                 self.progress.fraction = self._bytes_done / self._bytes_total
         self.observer.advanced()
         if self._is_due():

@@ -166,16 +166,18 @@ class _Work:
             transcribe=self.settings.plan.transcripts in (TranscriptMode.AUTO, TranscriptMode.ASR),
             features=self.workspace.features,
         )
-        with LocalEngine(tools, min(self.settings.workers, len(self.pending))) as engine:
-
-            def ask_to_stop() -> None:
-                engine.finish_clips_in_flight()
-                self.recorder.observer.interrupted()
-
-            with until_interrupted(ask_to_stop) as interrupted:
-                for job, event in engine.run(self.jobs()):
-                    self.recorder.handle(job, event)
-                self.recorder.flush()
+        observer = self.recorder.observer
+        with (
+            LocalEngine(tools, min(self.settings.workers, len(self.pending))) as engine,
+            until_interrupted(engine.finish_clips_in_flight) as interrupted,
+        ):
+            told = False
+            for job, event in engine.run(self.jobs()):
+                if interrupted.is_set() and not told:
+                    observer.interrupted()
+                    told = True
+                self.recorder.handle(job, event)
+            self.recorder.flush()
         return "interrupted" if interrupted.is_set() else "done"
 
     def jobs(self) -> Iterator[MediaJob]:

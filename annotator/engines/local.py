@@ -32,10 +32,19 @@ _SPAWN = multiprocessing.get_context("spawn")  # a fork would copy torch's locke
 
 
 @dataclass(frozen=True, slots=True)
+class Ready:
+    """The worker has loaded its extractors: from now on a crash is its file's fault."""
+
+
+@dataclass(frozen=True, slots=True)
 class JobDone:
-    """The worker is through with the file; seconds by stage, in the worker's wall time."""
+    """The worker is through with the file; seconds by stage, in the worker's wall time.
+
+    `complete` is false where it was asked to stop, and clips may be left.
+    """
 
     seconds: dict[str, float]
+    complete: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +59,7 @@ class _Worker:
     process: BaseProcess
     pipe: Connection
     job: MediaJob | None = None
+    ready: bool = False
 
 
 class LocalEngine:
@@ -79,7 +89,7 @@ class LocalEngine:
         self._stop.value = True
 
     def run(self, jobs: Iterator[MediaJob]) -> Iterator[tuple[MediaJob, Event | JobDone]]:
-        """Give out the jobs, largest worry first to whoever is free, and yield what comes back.
+        """Give out the jobs to whoever is free, in their order, and yield what comes back.
 
         Raises:
             EnvironmentFault: a worker reports one (disk full, no ffmpeg), or cannot start.
@@ -128,10 +138,19 @@ class LocalEngine:
         if job is None:
             return
         try:
-            message: Event | JobDone | Fault = worker.pipe.recv()
+            message: Event | Ready | JobDone | Fault = worker.pipe.recv()
         except (EOFError, OSError):  # the latter in the middle of a message
-            yield job, self._bury(worker)
+            cause = self._bury(worker)
+            if not worker.ready:
+                raise EnvironmentFault(
+                    f"a worker process died while loading the extractors ({cause}): install their "
+                    "packages again"
+                ) from None
+            yield job, MediaFailed("worker", f"the worker process died on this file ({cause})")
             yield job, JobDone({})
+            return
+        if isinstance(message, Ready):
+            worker.ready = True
             return
         if isinstance(message, Fault):
             raise EnvironmentFault(message.message)
@@ -139,13 +158,13 @@ class LocalEngine:
             worker.job = None
         yield job, message
 
-    def _bury(self, worker: _Worker) -> MediaFailed:
+    def _bury(self, worker: _Worker) -> str:
+        """Clear a dead worker away; says what it died of."""
         worker.pipe.close()
         _end(worker.process, GRACE_S)
         self._workers.remove(worker)
         code = worker.process.exitcode or 0
-        cause = signal.Signals(-code).name if code < 0 else f"exit code {code}"
-        return MediaFailed("worker", f"the worker process died on this file ({cause})")
+        return signal.Signals(-code).name if code < 0 else f"exit code {code}"
 
 
 def _end(process: BaseProcess, seconds: float) -> None:
@@ -183,13 +202,19 @@ def _serve(pipe: Connection, settings: ToolSettings, stop: ctypes.c_bool) -> Non
     from annotator.stages import annotate_media
 
     clock = StageClock()
+    parent = os.getppid()
+
+    def stopping() -> bool:
+        return stop.value or os.getppid() != parent  # the latter: the main process was killed
+
     try:
         with clock.stage("load"):
             tools, cache = _load(settings)
+        pipe.send(Ready())
         while True:
             job: MediaJob = pipe.recv()
             try:
-                for event in annotate_media(job, tools, cache, clock, lambda: stop.value):
+                for event in annotate_media(job, tools, cache, clock, stopping):
                     with clock.stage("send"):
                         pipe.send(event)
             except EnvironmentFault:
@@ -198,7 +223,7 @@ def _serve(pipe: Connection, settings: ToolSettings, stop: ctypes.c_bool) -> Non
                 raise
             except Exception as error:  # noqa: BLE001  one file of a batch; the reason is stored
                 pipe.send(MediaFailed("worker", f"{type(error).__name__}: {error}"))
-            pipe.send(JobDone(dict(clock.seconds)))
+            pipe.send(JobDone(dict(clock.seconds), complete=not stopping()))
             clock.seconds.clear()
     except EnvironmentFault as fault:
         pipe.send(Fault(str(fault)))

@@ -94,7 +94,15 @@ def test_a_fault_of_the_machine_stops_the_run_with_its_words(tmp_path, sound):
     assert next(jobs).media_id == 1, "no further file was begun"
 
 
-@pytest.mark.parametrize(("harm", "words"), [("fault", "disk is full"), ("error", "too much")])
+@pytest.mark.parametrize(
+    ("harm", "words"),
+    [
+        ("fault", "disk is full"),
+        ("error", "too much"),
+        ("exit", "died while loading.*exit code 7"),
+        ("kill", "died while loading.*SIGKILL"),
+    ],
+)
 def test_extractors_that_cannot_be_loaded_are_no_files_fault(tmp_path, sound, harm, words):
     with (
         pytest.raises(EnvironmentFault, match=words),
@@ -121,6 +129,7 @@ def test_asked_to_stop_it_finishes_the_clip_and_begins_no_file(tmp_path, sound):
             kinds.append(type(event))
     assert kinds[0] is Extracted
     assert kinds[-1] is JobDone
+    assert event == JobDone(event.seconds, complete=False)
     assert len(kinds) <= 10
     assert next(jobs).media_id == 1
 
@@ -182,7 +191,7 @@ def test_a_worker_that_dies_in_the_middle_of_a_message_costs_its_file(tmp_path, 
     process = multiprocessing.get_context("spawn").Process(target=os._exit, args=(3,))
     process.start()
     running = engine(tmp_path)
-    running._workers = [worker := local._Worker(process, ours, job(0, sound, "good"))]
+    running._workers = [worker := local._Worker(process, ours, job(0, sound, "good"), True)]
     failed, done = (event for _, event in running._receive(worker))
     assert isinstance(failed, MediaFailed)
     assert "exit code 3" in failed.reason
