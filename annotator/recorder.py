@@ -95,7 +95,12 @@ class Recorder:
             case Planned():
                 with self._clock.stage("store"):
                     clips = self._store.save_plan(
-                        job.media_id, event.content_hash, event.info, event.segments, self._model_id
+                        job.media_id,
+                        event.content_hash,
+                        event.info,
+                        event.segments,
+                        self._model_id,
+                        transcribe=job.settings.transcribes,
                     )
                 self.expect(job.media_id, {bounds(clip.segment): clip.clip_id for clip in clips})
                 for note in event.notes:

@@ -25,7 +25,7 @@ from annotator.stages import MediaJob, bounds
 from annotator.store.engine import Store
 from annotator.store.records import PendingMedia, RunState
 from annotator.toolkit import ToolSettings
-from annotator.types import Skipped, TranscriptMode
+from annotator.types import Skipped
 from annotator.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -163,7 +163,7 @@ class _Work:
             _check_device(self.settings.device)
         tools = ToolSettings(
             extractors=extractors_of(self.model),
-            transcribe=self.settings.plan.transcripts in (TranscriptMode.AUTO, TranscriptMode.ASR),
+            transcribe=self.settings.plan.transcribes,
             features=self.workspace.features,
         )
         observer = self.recorder.observer

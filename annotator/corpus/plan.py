@@ -45,6 +45,11 @@ class PlanSettings:
     window_ms: int = WINDOW_MS
     elan_tier: str | None = None
 
+    @property
+    def transcribes(self) -> bool:
+        """Whether speech recognition fills in where no transcript is given."""
+        return self.transcripts in (TranscriptMode.AUTO, TranscriptMode.ASR)
+
 
 @dataclass(frozen=True)
 class Evidence:
@@ -83,9 +88,8 @@ def plan(evidence: Evidence, settings: PlanSettings) -> Plan:
     planner = _Planner(evidence, settings)
     segments = planner.with_manifest(planner.bounds())
     segments = planner.with_text(segments)
-    wants_asr = settings.transcripts in (TranscriptMode.AUTO, TranscriptMode.ASR)
     is_silent = any(segment.text is None for segment in segments)
-    needs_asr = evidence.has_audio and wants_asr and is_silent
+    needs_asr = evidence.has_audio and settings.transcribes and is_silent
     return Plan(segments, needs_asr, tuple(planner.notes))
 
 

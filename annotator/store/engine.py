@@ -144,15 +144,18 @@ class Store:
         info: MediaInfo,
         plan: Sequence[Segment],
         model_id: int,
+        *,
+        transcribe: bool = True,
     ) -> list[PendingClip]:
         """Make the file's clips those of the plan; returns those that wait for the model's answer.
 
         Known bounds keep their clip. Its predictions are dropped if the file's content or the
-        planned transcript has changed, and kept otherwise; a transcript the run made itself is
-        no part of the plan. Clips the plan does not have are kept, but are not active.
+        transcript has changed, and kept otherwise: the planned one, or where none is planned
+        whether the run makes one itself (`transcribe`). Clips the plan does not have are kept,
+        but are not active.
         """
         with self._write() as connection:
-            plans.save_plan(connection, media_id, content_hash, info, plan)
+            plans.save_plan(connection, media_id, content_hash, info, plan, transcribe)
             return plans.pending_clips(connection, media_id, model_id)
 
     def fail_media(self, media_id: int, stage: str, reason: str) -> None:

@@ -63,6 +63,7 @@ def save_plan(
     content_hash: str,
     info: MediaInfo,
     plan: Sequence[Segment],
+    transcribe: bool,
 ) -> None:
     """Make the file's clips those of the plan; see `Store.save_plan`."""
     same_content = content_hash == connection.scalar(
@@ -72,9 +73,9 @@ def save_plan(
     known = {
         (clip.start_ms, clip.end_ms): clip
         for clip in connection.execute(
-            select(Clip.id, Clip.start_ms, Clip.end_ms, Clip.text, Clip.text_origin).where(
-                Clip.media_id == media_id
-            )
+            select(
+                Clip.id, Clip.start_ms, Clip.end_ms, Clip.text, Clip.text_origin, Clip.state
+            ).where(Clip.media_id == media_id)
         )
     }
     planned = {(segment.start_ms, segment.end_ms): segment for segment in plan}
@@ -84,7 +85,7 @@ def save_plan(
             clip.id
             for bounds, clip in known.items()
             if not same_content
-            or (bounds in planned and _plan_text(clip) != readable_or_none(planned[bounds].text))
+            or (bounds in planned and _has_other_words(clip, planned[bounds].text, transcribe))
         ],
     )
     connection.execute(update(Clip).where(Clip.media_id == media_id).values(active=False))
@@ -167,6 +168,14 @@ def _segments(connection: Connection, chosen: AnySelect) -> list[tuple[int, Segm
 def _plan_text(clip: AnyRow) -> str | None:
     text: str | None = None if clip.text_origin == ASR else clip.text
     return text
+
+
+def _has_other_words(clip: AnyRow, text: str | None, transcribe: bool) -> bool:
+    """Whether a clip was answered on another transcript than it would be now."""
+    if readable_or_none(text) != _plan_text(clip):
+        return True
+    heard = clip.text_origin == ASR
+    return bool(clip.state == "ready" and heard != (transcribe and text is None))
 
 
 def _describe(connection: Connection, media_id: int, content_hash: str, info: MediaInfo) -> None:

@@ -126,3 +126,14 @@ def test_a_damaged_cache_file_is_made_again(corpus, undisturbed, tmp_path):
     (workspace / "annotate.db").unlink()
     assert _run(corpus, workspace).code == 1
     _same(rows(workspace), undisturbed)
+
+
+def test_other_transcripts_are_answered_anew(corpus, tmp_path):
+    """What the database says depends on the last command, not on those before it."""
+    workspace, fresh = tmp_path / "w", tmp_path / "fresh"
+    _run(corpus, workspace)
+    changed = annotate("run", corpus, "--workspace", workspace, "--transcripts", "none", *OPTIONS)
+    assert changed.json["clips"] > 20
+    assert "decode" not in changed.json["stage_seconds"]
+    annotate("run", corpus, "--workspace", fresh, "--transcripts", "none", *OPTIONS)
+    _same(rows(workspace), rows(fresh))
