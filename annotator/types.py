@@ -88,7 +88,10 @@ class Skipped:
 
 @dataclass(frozen=True, slots=True)
 class VideoStream:
-    """The video stream chosen for decoding; width and height as displayed, after rotation."""
+    """The video stream chosen for decoding; width and height as displayed, after rotation.
+
+    `reordered` says that the stream has B-frames, which are shown before what they are made from.
+    """
 
     index: int
     codec: str
@@ -96,6 +99,7 @@ class VideoStream:
     height: int
     fps: float | None
     rotation: int
+    reordered: bool = False
 
 
 @dataclass(frozen=True, slots=True)

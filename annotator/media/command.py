@@ -21,6 +21,7 @@ MAX_ALLOC_BYTES = 1 << 29  # of one block within ffmpeg: a gap of hours is fille
 # Without an index of keyframes a seek lands anywhere, and nothing can be decoded before the next
 # keyframe: start earlier by more than broadcasters' and cameras' keyframe intervals.
 SEEK_LEAD_MS = {"mpeg": 10_000, "mpegts": 10_000, "h264": 10_000, "hevc": 10_000, "m4v": 10_000}
+SKIP_RATIO = 4  # frames a sample at least, for some of them to be left out
 _TURNS = {90: ("transpose=clock",), 180: ("hflip", "vflip"), 270: ("transpose=cclock",)}
 
 
@@ -59,8 +60,29 @@ def fit(video: VideoStream, max_side: int) -> tuple[int, int]:
     return width, height
 
 
-def input_file(*, span: Span | None = None, lead_ms: int = 0, threads: int = 1) -> Any:
-    """A file as ffmpeg's input, seeked to `lead_ms` before the span; `arguments` names it."""
+def can_skip(video: VideoStream, fps: float) -> bool:
+    """Whether sampling at `fps` can do without the frames that no other is made from.
+
+    In H.264 with B-frames those are B-frames, never more than a few in a row, and nearly half of
+    the work. A sample is then the last frame that was decoded: at most a few frames old. Where
+    every frame may count, in slow or variable video, none is left out.
+
+    >>> can_skip(VideoStream(0, "h264", 1280, 720, 25.0, 0, reordered=True), 5.0)
+    True
+    >>> can_skip(VideoStream(0, "h264", 1280, 720, 10.0, 0, reordered=True), 5.0)
+    False
+    """
+    rate = video.fps or 0.0
+    return video.codec == "h264" and video.reordered and rate >= SKIP_RATIO * fps
+
+
+def input_file(
+    *, span: Span | None = None, lead_ms: int = 0, threads: int = 1, skip: bool = False
+) -> Any:
+    """A file as ffmpeg's input, seeked to `lead_ms` before the span; `arguments` names it.
+
+    With `skip` the frames that no other is made from are not decoded.
+    """
     options: dict[str, Any] = {
         "format_whitelist": FORMAT_WHITELIST,
         "protocol_whitelist": PROTOCOL_WHITELIST,
@@ -68,6 +90,8 @@ def input_file(*, span: Span | None = None, lead_ms: int = 0, threads: int = 1) 
         "threads": threads,
         "noautorotate": None,  # it turns every frame, a fifth of the decode; we turn those sampled
     }
+    if skip:
+        options["skip_frame"] = "noref"
     if span and span.start_ms:
         options |= {
             "noaccurate_seek": None,
@@ -156,7 +180,9 @@ def decode_arguments(
     threads: int,
 ) -> list[str]:
     """Decode frames of `size` to the first URL and sound to the next; None is not wanted."""
-    source = input_file(span=span, lead_ms=span.lead_ms(info.container), threads=threads)
+    lead_ms = span.lead_ms(info.container)
+    skip = info.video is not None and can_skip(info.video, fps)
+    source = input_file(span=span, lead_ms=lead_ms, threads=threads, skip=skip)
     free, outputs = list(urls), []
     if size and info.video:
         filters = video_filters(span, fps, size, info.video.rotation)

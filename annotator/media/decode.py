@@ -67,8 +67,9 @@ def decode(  # noqa: PLR0913  keywords, all with a default
 ) -> Generator[Frame | AudioChunk, None, DecodeReport]:
     """Decode frames and sound of `[start_ms, end_ms)`, interleaved roughly by time.
 
-    Frame k is what is on screen at `start_ms` + k / `fps`; before a video's first frame, that is
-    the first frame. Sound begins exactly at `start_ms`, with silence where the stream has none.
+    Frame k is what is on screen at `start_ms` + k / `fps`, or a few frames before (`can_skip`);
+    before a video's first frame, that is the first frame. Sound begins exactly at `start_ms`, with
+    silence where the stream has none.
     A stream that ends early ends early here. Closing the generator ends ffmpeg.
 
     Args:

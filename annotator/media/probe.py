@@ -152,6 +152,7 @@ def _video_stream(container: InputContainer, stream: AvVideoStream) -> VideoStre
         height=height,
         fps=float(fps) if fps else None,
         rotation=rotation,
+        reordered=bool(stream.codec_context.has_b_frames),
     )
 
 

@@ -54,6 +54,20 @@ def test_frames_and_sound_are_where_they_belong(samples, suffix):
     assert decoded.report.warning is None
 
 
+def test_frames_no_other_needs_are_skipped_and_the_sample_is_hardly_older(tmp_path):
+    """The preset of most H.264 on the web: three B-frames in a row, the middle one a reference."""
+    medium = ("-c:v", "libx264", "-preset", "medium", "-bf", "3", "-pix_fmt", "yuv420p")
+    path = media_samples.video(tmp_path / "b.mp4", seconds=8, codec=medium)
+    assert probe(path).video.reordered
+    whole = Decoded(path)
+    shown = [int((time + 0.5) // FRAME_MS) for time in whole.times]
+    late = [true - number for true, number in zip(shown, whole.numbers, strict=True)]
+    assert min(late) >= 0, "no frame comes before its time"
+    assert 0 < max(late) <= 3
+    seeked = Decoded(path, start_ms=4_000)
+    assert seeked.numbers == whole.numbers[20:], "a seek gives the same frames"
+
+
 @pytest.mark.parametrize("suffix", ["avi", "flv", "mpg", "ts", "wmv"])
 def test_containers_whose_sound_starts_before_the_pictures(samples, suffix):
     """Zero is where the file starts, with the encoder's delay; both streams agree on it."""
