@@ -108,12 +108,11 @@ class _Display(Observer):
         self._progress = RunProgress()
         self._began = time.monotonic()
         self._said = self._began
-        self._bar = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(),
+        self._bar = Progress(  # fits 80 columns
+            BarColumn(bar_width=8),
             TextColumn("{task.percentage:>3.0f} %"),
-            TextColumn("{task.fields[numbers]}"),
             TimeRemainingColumn(compact=True),
+            TextColumn("{task.fields[numbers]}"),
             console=console,
             transient=True,
             disable=not console.is_terminal,
@@ -153,7 +152,7 @@ class _Display(Observer):
         p = self._progress
         return (
             f"{p.files_done}/{p.files} files, {p.clips} clips, {p.clips / seconds:.1f} clips/s, "
-            f"{p.media_ms / 1000 / seconds:.1f}× real time, {p.failures} failed"
+            f"{p.failures} failed, {p.media_ms / 1000 / seconds:.1f}× real time"
         )
 
 

@@ -79,7 +79,9 @@ class Recorder:
         self._predictor: Predictor | None = None
         self._clock = clock
         self._bytes_total = max(sum(media.size for media in pending), 1)
-        self._bytes_done = 0
+        self._bytes_done = 0.0
+        self._last_ms: dict[int, int] = {}  # where a file's last waiting clip ends
+        self._bytes_in_hand: dict[int, float] = {}  # done of files that are being worked on
         self._clip_ids: dict[int, dict[Bounds, int]] = {}
         self._buffer: list[tuple[int, ClipFeatures]] = []
         self._flushed = time.monotonic()
@@ -88,6 +90,7 @@ class Recorder:
     def expect(self, media_id: int, clip_ids: dict[Bounds, int]) -> None:
         """Clips of a file that an earlier run planned, by their bounds."""
         self._clip_ids[media_id] = clip_ids
+        self._last_ms[media_id] = max((end_ms for _, end_ms in clip_ids), default=1)
 
     def handle(self, job: MediaJob, event: Event | JobDone) -> None:
         """Write down one event, at once or with the next batch."""
@@ -115,10 +118,11 @@ class Recorder:
             case JobDone():
                 self._clock.add(event.seconds)
                 self._clip_ids.pop(job.media_id, None)
-                if event.complete:
-                    self._bytes_done += job.size
-                    self.progress.files_done += 1
-                self.progress.fraction = self._bytes_done / self._bytes_total
+                in_hand = self._bytes_in_hand.pop(job.media_id, 0.0)
+                self._bytes_done += job.size if event.complete else in_hand
+                self.progress.files_done += event.complete
+        done = self._bytes_done + sum(self._bytes_in_hand.values())
+        self.progress.fraction = done / self._bytes_total
         self.observer.advanced()
         if self._is_due():
             self.flush()
@@ -152,6 +156,8 @@ class Recorder:
         if clip_id is None:
             return  # this model has answered for it already
         self._buffer.append((clip_id, event.features))
+        part = event.segment.end_ms / self._last_ms[job.media_id]
+        self._bytes_in_hand[job.media_id] = job.size * part
         self.progress.media_ms += event.segment.end_ms - event.segment.start_ms
 
     def _clip_failed(self, job: MediaJob, event: ClipFailed) -> None:

@@ -192,6 +192,18 @@ def test_progress_counts_bytes_and_seconds(bench):
     assert (b.recorder.progress.files_done, b.recorder.progress.fraction) == (1, 1.0)
 
 
+def test_progress_moves_within_a_file_and_an_unfinished_one_is_not_counted(bench):
+    b = bench(4)
+    b.plan()
+    b.extracted(0)
+    assert b.recorder.progress.fraction == pytest.approx(1 / 4)
+    b.extracted(2)
+    assert b.recorder.progress.fraction == pytest.approx(3 / 4)
+    b.handle(JobDone({}, complete=False))
+    assert b.recorder.progress.fraction == pytest.approx(3 / 4)
+    assert b.recorder.progress.files_done == 0
+
+
 def test_a_clip_the_model_has_answered_is_not_asked_again(bench):
     b = bench(2)
     b.plan()
