@@ -173,8 +173,10 @@ def _make_untrained(workspace: Workspace) -> ModelVersion:
     network = untrained(config, seed=UNTRAINED_SEED)
     try:
         return _save(workspace, network, UNTRAINED, extractors, trained=False)
-    except UsageError:
-        # Another run has just made it, and it is the same one.
+    except (UsageError, OSError):
+        # Another run may have just made it, and then it is the same one.
+        if not (workspace.models / UNTRAINED).exists():
+            raise
         return read_version(workspace.models / UNTRAINED)
 
 
