@@ -239,7 +239,8 @@ def test_a_file_cut_short_gives_what_is_there(samples, tmp_path):
     assert_true_times(decoded)
     assert decoded.report.frames == len(decoded.frames)
     assert decoded.report.samples == len(decoded.samples)
-    assert "Invalid data" in decoded.report.warning
+    # ffmpeg reads and decodes in threads: which of its complaints comes last is chance
+    assert any(words in decoded.report.warning for words in ("Invalid data", "partial file"))
 
 
 def test_a_hole_in_the_middle(samples, tmp_path):
