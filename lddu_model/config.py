@@ -3,8 +3,10 @@
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
+Fusion = Literal["released", "difficulty"]
+FUSIONS: tuple[Fusion, ...] = get_args(Fusion)
 Modality = Literal["visual", "audio", "text"]
 MODALITIES: tuple[Modality, ...] = ("visual", "audio", "text")  # the released code's order
 
@@ -12,6 +14,7 @@ MODALITIES: tuple[Modality, ...] = ("visual", "audio", "text")  # the released c
 MAX_WIDTH = 16_384  # features, units or positions
 MAX_LAYERS = 64
 MAX_LABELS = 1_000
+MAX_COMPONENTS = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +57,9 @@ class Config:
     latent_hidden: tuple[int, ...] = (192, 128, 128)  # ReLU layers before μ and log σ²
     latent: int = 128  # d, the dimension of a latent distribution
     head_hidden: int = 128  # inner width of the three kinds of classifier
+    components: int = 1  # Gaussians of a latent distribution; the paper has one
+    fusion: Fusion = "released"  # how the two heads' answers are weighed, see `lddu_model.fusion`
+    intensity: bool = False  # whether there is a head for the strength of each emotion
     dropout: float = 0.3  # encoders: embeddings, attention probabilities, residual branches
     attention_dropout: float = 0.1  # label attention: on A·V
     classifier_dropout: float = 0.1  # classifiers: on the inner layer
@@ -66,6 +72,11 @@ class Config:
         for name in ("hidden", "feedforward", "heads", "latent", "head_hidden"):
             _check_int(name, getattr(self, name), MAX_WIDTH)
         _check_int("layers", self.layers, MAX_LAYERS)
+        _check_int("components", self.components, MAX_COMPONENTS)
+        if self.fusion not in FUSIONS:
+            raise ValueError(f"fusion must be one of {', '.join(FUSIONS)}, got {self.fusion!r:.60}")
+        if not isinstance(self.intensity, bool):
+            raise ValueError(f"intensity must be true or false, got {self.intensity!r:.60}")
         if (
             not isinstance(self.latent_hidden, tuple)
             or not 0 < len(self.latent_hidden) < MAX_LAYERS

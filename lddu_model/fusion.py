@@ -1,9 +1,15 @@
 """The three classifiers and the fusion of their answers."""
 
+import math
 from collections.abc import Callable
 
 import torch
+import torch.nn.functional as F  # noqa: N812 the name every torch reader expects
 from torch import Tensor, nn
+
+from lddu_model.config import Fusion
+
+SMALLEST_WEIGHT = 1e-7  # of ŷ_μ in its logarithm: at ŷ_dir = ½ the difficulty leaves it none
 
 
 class LabelLinear(nn.Module):
@@ -30,13 +36,35 @@ def label_heads(labels: int, inputs: int, hidden: int, dropout: float) -> nn.Seq
     return _head(lambda i, o: LabelLinear(labels, i, o), inputs, hidden, dropout)
 
 
-def fuse(p_direct: Tensor, p_mu: Tensor, p_sigma: Tensor) -> Tensor:
-    """The released fusion: ŷ = ŷ_dir·ŷ_μ + (1 - ŷ_dir)·ŷ_σ.
+def fuse(p_direct: Tensor, p_mu: Tensor, p_sigma: Tensor, fusion: Fusion = "released") -> Tensor:
+    """ŷ = w·ŷ_μ + (1 - w)·ŷ_σ.
 
-    >>> fuse(torch.tensor(0.75), torch.tensor(1.0), torch.tensor(0.0))
-    tensor(0.7500)
+    `released`: w = ŷ_dir, as the released code has it. `difficulty`: w falls with the difficulty
+    of the prediction, as the paper's text has it. The difficulty |ŷ_dir - y| needs the answer; its
+    expectation under ŷ_dir itself is 2·ŷ_dir·(1 - ŷ_dir), at most ½, so w is 1 less twice that.
+
+    >>> p_direct, p_mu, p_sigma = torch.tensor([[0.75], [1.0], [0.0]])
+    >>> fuse(p_direct, p_mu, p_sigma), fuse(p_direct, p_mu, p_sigma, "difficulty")
+    (tensor([0.7500]), tensor([0.2500]))
     """
-    return p_direct * p_mu + (1 - p_direct) * p_sigma
+    w = p_direct if fusion == "released" else 1 - 4 * p_direct * (1 - p_direct)
+    return w * p_mu + (1 - w) * p_sigma
+
+
+def fused_log_odds(
+    logit_direct: Tensor, logit_mu: Tensor, logit_sigma: Tensor, fusion: Fusion = "released"
+) -> tuple[Tensor, Tensor]:
+    """The logarithms of ŷ and 1 - ŷ of `fuse`, exact where ŷ itself would round to 0 or 1."""
+    log_p, log_q = F.logsigmoid(logit_direct), F.logsigmoid(-logit_direct)
+    if fusion == "released":
+        log_w, log_rest = log_p, log_q
+    else:
+        log_rest = math.log(4) + log_p + log_q
+        log_w = (logit_direct / 2).tanh().square().add(SMALLEST_WEIGHT).log()
+    return (
+        torch.logaddexp(log_w + F.logsigmoid(logit_mu), log_rest + F.logsigmoid(logit_sigma)),
+        torch.logaddexp(log_w + F.logsigmoid(-logit_mu), log_rest + F.logsigmoid(-logit_sigma)),
+    )
 
 
 def _head(

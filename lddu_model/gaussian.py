@@ -13,16 +13,23 @@ PRIOR_SIGMA = 1.0
 
 
 class LatentDistribution(nn.Module):
-    """A multilayer perceptron to μ and log σ², shared by all labels; nothing is sampled."""
+    """A multilayer perceptron to μ and log σ², shared by all labels; nothing is sampled.
 
-    def __init__(self, hidden: int, widths: tuple[int, ...], latent: int) -> None:
+    Of a mixture of several Gaussians, weighed by a softmax, μ and σ are the moments of the whole.
+    """
+
+    def __init__(
+        self, hidden: int, widths: tuple[int, ...], latent: int, components: int = 1
+    ) -> None:
         super().__init__()
         pairs = pairwise((hidden, *widths))
+        self.components = components
         self.trunk = nn.Sequential(
             *(part for wide, narrow in pairs for part in (nn.Linear(wide, narrow), nn.ReLU()))
         )
-        self.mu = nn.Linear(widths[-1], latent)
-        self.log_variance = nn.Linear(widths[-1], latent)
+        self.mu = nn.Linear(widths[-1], components * latent)
+        self.log_variance = nn.Linear(widths[-1], components * latent)
+        self.mixture = nn.Linear(widths[-1], components) if components > 1 else None
         for module in self.modules():
             if isinstance(module, nn.Linear):
                 nn.init.xavier_uniform_(module.weight)
@@ -30,7 +37,16 @@ class LatentDistribution(nn.Module):
     def forward(self, z: Tensor) -> tuple[Tensor, Tensor]:
         """Z (..., hidden) to μ and σ, (..., latent) each and never in half precision."""
         x = self.trunk(z)
-        return at_least_float32(self.mu(x)), at_least_float32(self.log_variance(x)).mul(0.5).exp()
+        mu, log_variance = at_least_float32(self.mu(x)), at_least_float32(self.log_variance(x))
+        if self.mixture is None:
+            return mu, log_variance.mul(0.5).exp()
+        weight = at_least_float32(self.mixture(x)).softmax(-1).unsqueeze(-1)
+        shape = (*mu.shape[:-1], self.components, -1)
+        mu, log_variance = mu.view(shape), log_variance.view(shape)
+        mean = (weight * mu).sum(-2)
+        within = (weight * log_variance.exp()).sum(-2)
+        between = (weight * (mu - mean.unsqueeze(-2)).square()).sum(-2)
+        return mean, (within + between).sqrt()
 
 
 def at_least_float32(x: Tensor) -> Tensor:

@@ -12,9 +12,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
+import torch.nn.functional as F  # noqa: N812 the name every torch reader expects
 from torch import Tensor, nn
 
-from lddu_model.config import MODALITIES, Config, Modality
+from lddu_model.config import MODALITIES, Config, Fusion, Modality
 from lddu_model.emotion_space import LabelAttention
 from lddu_model.encoder import UnimodalEncoder
 from lddu_model.fusion import fuse, label_heads, shared_head
@@ -32,6 +33,8 @@ class Output:
     mu: Tensor  # (B, q, 3, d), 0 where the modality is absent
     sigma: Tensor  # (B, q, 3, d), 1 where the modality is absent
     present: Tensor  # (B, 3) bool, which modalities each sample has
+    fusion: Fusion = "released"
+    intensity: Tensor | None = None  # (B, q), 0 or more, if the network has a head for it
 
     @property
     def p_direct(self) -> Tensor:
@@ -51,7 +54,7 @@ class Output:
     @property
     def probability(self) -> Tensor:
         """(B, q), ŷ, the fused probability that a label is present."""
-        return fuse(self.p_direct, self.p_mu, self.p_sigma)
+        return fuse(self.p_direct, self.p_mu, self.p_sigma, self.fusion)
 
     @property
     def sigma_norm(self) -> Tensor:
@@ -84,11 +87,19 @@ class LDDU(nn.Module):
             {m: LabelAttention(c.hidden, c.attention_dropout) for m in MODALITIES}
         )
         self.latent = nn.ModuleDict(
-            {m: LatentDistribution(c.hidden, c.latent_hidden, c.latent) for m in MODALITIES}
+            {
+                m: LatentDistribution(c.hidden, c.latent_hidden, c.latent, c.components)
+                for m in MODALITIES
+            }
         )
         self.head_direct = shared_head(3 * c.hidden, c.head_hidden, c.classifier_dropout)
         self.head_mu = label_heads(q, 3 * c.latent, c.head_hidden, c.classifier_dropout)
         self.head_sigma = label_heads(q, 3 * c.latent, c.head_hidden, c.classifier_dropout)
+        self.head_intensity = (
+            label_heads(q, 3 * c.latent, c.head_hidden, c.classifier_dropout)
+            if c.intensity
+            else None
+        )
 
     def forward(
         self,
@@ -126,6 +137,7 @@ class LDDU(nn.Module):
             raise ValueError(f"sample {sample} has no modality: give visual, audio or text")
         parts = zip(*(self._modality(m, steps[m]) for m in MODALITIES), strict=True)
         z, mu, sigma = (torch.stack(part, dim=2) for part in parts)
+        intensity = self.head_intensity(mu.flatten(2)).squeeze(2) if self.head_intensity else None
         return Output(
             logit_direct=at_least_float32(self.head_direct(z.flatten(2)).squeeze(2)),
             logit_mu=at_least_float32(self.head_mu(mu.flatten(2)).squeeze(2)),
@@ -133,6 +145,8 @@ class LDDU(nn.Module):
             mu=mu,
             sigma=sigma,
             present=present,
+            fusion=self.config.fusion,
+            intensity=None if intensity is None else F.softplus(at_least_float32(intensity)),
         )
 
     def _modality(self, modality: Modality, steps: Steps) -> tuple[Tensor, Tensor, Tensor]:

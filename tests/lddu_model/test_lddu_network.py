@@ -92,8 +92,8 @@ def test_autocast_is_finite_and_close(net, make_batch, dtype):
     with torch.autocast("cpu", dtype=dtype):
         out = net(**batch, **lengths)
         out.probability.sum().backward()
-    for field in fields(out):
-        assert getattr(out, field.name).isfinite().all()
+    for value in (getattr(out, field.name) for field in fields(out)):
+        assert not isinstance(value, torch.Tensor) or value.isfinite().all()
     assert out.sigma.dtype == out.logit_mu.dtype == torch.float32
     torch.testing.assert_close(out.probability, exact.probability, atol=0.05, rtol=0)
     assert all(p.grad is None or p.grad.isfinite().all() for p in net.parameters())
