@@ -10,6 +10,7 @@ from torch import Tensor
 
 from annotator.acquisition import scores
 from annotator.errors import EnvironmentFault
+from annotator.features.collate import collate
 from annotator.store.records import ClipScores, LabelScores
 from annotator.types import MODALITIES, ClipFeatures, Features
 from lddu_model import LDDU, Output
@@ -113,22 +114,15 @@ def _parts(whole: int, most: int) -> list[int]:
 
 
 def _collate(clips: Sequence[ClipFeatures], device: torch.device) -> dict[str, Tensor]:
-    """Pad each modality that any clip has to its longest, with the true lengths beside it."""
-    batch: dict[str, Tensor] = {}
-    for name in MODALITIES:
-        found = [clip.modality(name) for clip in clips]
-        values = [item.values if isinstance(item, Features) else None for item in found]
-        lengths = [0 if value is None else len(value) for value in values]
-        if not any(lengths):
-            continue
-        dimension = next(value.shape[1] for value in values if value is not None)
-        padded = np.zeros((len(clips), max(lengths), dimension), np.float32)
-        for row, value in enumerate(values):
-            if value is not None:
-                padded[row, : len(value)] = value
-        batch[name] = torch.from_numpy(padded).to(device)
-        batch[f"{name}_length"] = torch.tensor(lengths, device=device)
-    return batch
+    given = [
+        {
+            name: found.values
+            for name in MODALITIES
+            if isinstance(found := clip.modality(name), Features)
+        }
+        for clip in clips
+    ]
+    return {name: values.to(device) for name, values in collate(given).items()}
 
 
 def _clip_scores(

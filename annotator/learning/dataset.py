@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from annotator.types import Modality
+from annotator.errors import UsageError
+from annotator.types import MAX_STEPS, Modality
 
 Array = NDArray[np.floating[Any]]
 
@@ -48,8 +49,55 @@ class Dataset:
     files: Mapping[str, str] = field(default_factory=dict)  # name → sha256 of what was read
 
     def split(self, name: str) -> Sequence[Example]:
-        """The examples of a split; a ValueError if it has none."""
+        """The examples of a split.
+
+        Raises:
+            UsageError: it has none.
+        """
         examples = self.splits.get(name, ())
         if not examples:
-            raise ValueError(f"the {name} split of {self.name} is empty: training needs one")
+            known = ", ".join(key for key, found in self.splits.items() if found) or "no split"
+            raise UsageError(f"{self.name} has no {name} examples: expected some beside {known}")
         return examples
+
+
+def check(dataset: Dataset) -> None:
+    """Refuse a corpus that training or evaluation would stumble over.
+
+    Raises:
+        UsageError: an example has no modality, features of another dimension or that are not
+            finite, a target out of range or of another length.
+    """
+    for split, examples in dataset.splits.items():
+        for example in examples:
+            if problem := _problem(dataset, example):
+                raise UsageError(
+                    f"{dataset.name}, {split} example {example.id!r}: {problem}: "
+                    "mend the data, or leave the example out"
+                )
+
+
+def _problem(dataset: Dataset, example: Example) -> str | None:
+    """What is wrong with an example, None if nothing is."""
+    if not any(len(values) for values in example.features.values()):
+        return "it has no modality: expected visual, audio or text features"
+    for modality, values in example.features.items():
+        expected = dataset.dimensions[modality]
+        if values.ndim != 2 or values.shape[1] != expected or len(values) > MAX_STEPS:
+            return (
+                f"{modality} features are {values.shape}, expected (steps, {expected}) "
+                f"with at most {MAX_STEPS} steps"
+            )
+        if not np.isfinite(values).all():
+            return f"{modality} features hold NaN or infinity"
+    return _target_problem(example.target, len(dataset.labels))
+
+
+def _target_problem(target: NDArray[np.float32], labels: int) -> str | None:
+    if target.shape != (labels,):
+        return f"its target is {target.shape}, expected one value for each of {labels} labels"
+    if np.isnan(target).all():
+        return "no label is known"
+    if ((target < 0) | (target > 1)).any():
+        return "its target must lie between 0 and 1"
+    return None

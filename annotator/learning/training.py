@@ -1,0 +1,360 @@
+"""Train LDDU on a labelled corpus.
+
+Everything a training does follows from its settings, its data and the epoch, and its state is
+written after every epoch: killed at any moment and started again it ends with the same weights (on
+a CPU, to the last bit). Only the validation split decides when to stop, which weights to keep and
+where the thresholds lie.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from hashlib import sha256
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from annotator import __version__
+from annotator.errors import UsageError
+from annotator.features.collate import collate
+from annotator.features.extractor import DEFAULT_EXTRACTORS, extractor_spec
+from annotator.learning import state
+from annotator.learning.answers import answer
+from annotator.learning.batches import (
+    Index,
+    epoch_batches,
+    keep_modalities,
+    lengths_of,
+    positive_weights,
+)
+from annotator.learning.curves import write_curves
+from annotator.learning.dataset import TRAIN, VALID, Dataset, Example, check
+from annotator.learning.distributed import Ranks, gather_output, sum_gradients
+from annotator.learning.settings import Settings
+from annotator.learning.validation import score, validate
+from annotator.metrics.evaluate import Evaluation
+from annotator.types import MAX_STEPS, MODALITIES, Modality
+from lddu_model import Config, InputSpec, load, save, untrained
+from lddu_model.losses import Losses, Objective
+from lddu_model.optimisation import adamw, warmup_cosine
+
+STATE_FILE = "state.safetensors"
+CURVES_FILE = "curves.csv"
+MODEL_FOLDER = "model"
+RESAMPLES = 1000  # of the bootstrap for the intervals in the model's description
+PARTS = ("total", "final", "direct", "contrastive", "calibration", "intensity")
+
+
+@dataclass(frozen=True, slots=True)
+class Epoch:
+    """What one epoch came to: mean losses over its batches, and the validation's criterion."""
+
+    number: int  # from 1
+    learning_rate: float
+    losses: Mapping[str, float]  # PARTS
+    score: float  # of the criterion, higher is better
+    best: bool
+
+
+class Watcher(Protocol):
+    """Who is told how it goes."""
+
+    def step(self, done: int, total: int) -> None: ...  # noqa: D102
+    def epoch(self, epoch: Epoch) -> None: ...  # noqa: D102
+
+
+class Training:
+    """The network, its objective and optimiser, and how far they are."""
+
+    def __init__(
+        self, dataset: Dataset, settings: Settings, device: torch.device, ranks: Ranks
+    ) -> None:
+        self.settings, self.device, self.ranks = settings, device, ranks
+        self.examples = dataset.split(TRAIN)
+        self.lengths = lengths_of(self.examples)
+        targets = np.stack([example.target for example in self.examples])
+        self.targets = torch.from_numpy(targets).float()
+        self.intensity = _intensities(self.examples, self.targets)
+        t = settings.train
+        weight = torch.from_numpy(positive_weights(targets, t.balance))
+        config = network_config(dataset, settings)
+        self.network = untrained(config, t.seed).to(device)
+        self.objective = Objective(config, settings.loss, len(self.examples), weight, t.seed).to(
+            device
+        )
+        self.optimiser = adamw(self.network, t.learning_rate, t.weight_decay)
+        self.batches = len(self._epoch_batches(0))
+        self.history: list[Epoch] = []
+        self.best: dict[str, Tensor] = {}
+
+    @property
+    def done(self) -> int:
+        """How many epochs are behind us."""
+        return len(self.history)
+
+    @property
+    def best_score(self) -> float:
+        """Of the criterion so far."""
+        return max((epoch.score for epoch in self.history), default=-np.inf)
+
+    @property
+    def ended(self) -> bool:
+        """Whether all epochs are done, or the last ones brought nothing better."""
+        t = self.settings.train
+        last = max((epoch.number for epoch in self.history if epoch.best), default=0)
+        return self.done >= t.epochs or (t.patience > 0 and self.done - last >= t.patience)
+
+    def run_epoch(self, watcher: Watcher) -> dict[str, float]:
+        """Train on every example once; returns the mean losses."""
+        t, number = self.settings.train, self.done
+        batches = self._epoch_batches(number)
+        kept = keep_modalities(self.lengths, t.modality_dropout, t.seed, number)
+        sums = torch.zeros(len(PARTS), device=self.device)
+        devices = [self.device] if self.device.type == "cuda" else []
+        with torch.random.fork_rng(devices):
+            seeds = np.random.SeedSequence([t.seed, number, self.ranks.rank])
+            torch.manual_seed(int(seeds.generate_state(1)[0]))
+            self.network.train()
+            for done, batch in enumerate(batches):
+                closing = (done + 1) % t.accumulate == 0 or done + 1 == len(batches)
+                losses = self._step(batch, kept, closing, number * self.batches + done)
+                sums += torch.stack([getattr(losses, part).detach() for part in PARTS])
+                watcher.step(number * self.batches + done + 1, t.epochs * self.batches)
+        if not sums.isfinite().all():
+            raise UsageError(
+                f"the loss of epoch {number + 1} is not a number: "
+                "try a lower train.learning_rate or train.clip"
+            )
+        return dict(zip(PARTS, (sums / len(batches)).tolist(), strict=True))
+
+    def _epoch_batches(self, epoch: int) -> list[Index]:
+        t = self.settings.train
+        return epoch_batches(self.lengths, t.batch, t.seed, epoch, least=self.ranks.world)
+
+    def _step(self, batch: Index, kept: Any, closing: bool, place: int) -> Losses:
+        """One batch forth and back; the optimiser steps after the last of those it gathers."""
+        t = self.settings.train
+        clips = [
+            {m: v for m, v in self.examples[i].features.items() if kept[i, MODALITIES.index(m)]}
+            for i in self.ranks.part(batch)
+        ]
+        inputs = collate(clips, pinned=self.device.type == "cuda")
+        given = {k: v.to(self.device, non_blocking=True) for k, v in inputs.items()}
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.device.type == "cuda"):
+            output = self.network(**given)
+        output = gather_output(output, torch.from_numpy(kept[batch]).to(self.device), self.ranks)
+        index = torch.from_numpy(batch)
+        strength = None if self.intensity is None else self.intensity[index].to(self.device)
+        losses: Losses = self.objective(
+            output, self.targets[index].to(self.device), index.to(self.device), strength
+        )
+        (losses.total / t.accumulate).backward()  # type: ignore[no-untyped-call]
+        if closing:
+            sum_gradients(self.network, self.ranks)
+            torch.nn.utils.clip_grad_norm_(self.network.parameters(), t.clip)
+            for group in self.optimiser.param_groups:
+                group["lr"] = self.learning_rate(place)
+            self.optimiser.step()
+            self.optimiser.zero_grad()
+        return losses
+
+    def learning_rate(self, place: int) -> float:
+        """At a batch, counted from the beginning of the training."""
+        t = self.settings.train
+        return t.learning_rate * warmup_cosine(place, t.epochs * self.batches, t.warmup)
+
+    def record(self, losses: Mapping[str, float], score: float) -> Epoch:
+        """Close an epoch; its weights are kept if none were better."""
+        better = score > self.best_score
+        rate = self.learning_rate((self.done + 1) * self.batches - 1)
+        epoch = Epoch(self.done + 1, rate, losses, score, better)
+        self.history.append(epoch)
+        if better:
+            self.best = {k: v.detach().clone() for k, v in self.network.state_dict().items()}
+        return epoch
+
+    def write(self, file: Path, fingerprint: str) -> None:
+        """Put everything that the next epoch stands on into a file."""
+        tensors = {
+            **state.prefixed("network", self.network.state_dict()),
+            **state.prefixed("best", self.best),
+            **state.prefixed("objective", self.objective.state_dict()),
+            **state.prefixed("optimiser", state.optimiser_tensors(self.optimiser)),
+        }
+        facts = {"fingerprint": fingerprint, "history": [asdict(e) for e in self.history]}
+        state.write_state(file, tensors, facts)
+
+    def restore(self, file: Path, fingerprint: str) -> None:
+        """Go on from a file that `write` wrote, if there is one.
+
+        Raises:
+            UsageError: it is of another training, or damaged.
+        """
+        found = state.read_state(file)
+        if found is None:
+            return
+        tensors, facts = found
+        _demand_same(facts.get("fingerprint"), fingerprint, file.parent)
+        self.network.load_state_dict(state.under("network", tensors))
+        self.objective.load_state_dict(state.under("objective", tensors))
+        state.restore_optimiser(self.optimiser, state.under("optimiser", tensors))
+        self.best = state.under("best", tensors)
+        self.history = [Epoch(**epoch) for epoch in facts["history"]]
+
+
+def train(
+    dataset: Dataset,
+    settings: Settings,
+    out: Path,
+    *,
+    device: torch.device,
+    watcher: Watcher,
+    ranks: Ranks | None = None,
+) -> Path:
+    """Train, and go on where an earlier call with the same settings and data was cut off.
+
+    Args:
+        dataset: with a train and a valid split; a test split is never looked at.
+        settings: of loss, network and training.
+        out: a folder of this training alone; the model lies in its `model` at the end.
+        device: where the network runs.
+        watcher: told of every step and epoch.
+        ranks: this process and its sisters.
+
+    Returns:
+        The folder of the model.
+
+    Raises:
+        UsageError: data or settings cannot be trained on, or `out` is of another training.
+        EnvironmentFault: the disk is full.
+    """
+    check(dataset)
+    ranks = ranks or Ranks()
+    model, mark = out / MODEL_FOLDER, fingerprint(dataset, settings)
+    if model.exists():
+        _demand_same(load(model).metadata.get("fingerprint"), mark, out)
+        return model
+    valid = dataset.split(VALID)
+    training = Training(dataset, settings, device, ranks)
+    training.restore(out / STATE_FILE, mark)
+    if ranks.first:
+        out.mkdir(parents=True, exist_ok=True)
+    while not training.ended:
+        losses = training.run_epoch(watcher)
+        answers = answer(training.network, valid, device)
+        epoch = training.record(losses, score(validate(answers), settings.train.criterion))
+        if ranks.first:
+            training.write(out / STATE_FILE, mark)
+            write_curves(out / CURVES_FILE, training.history)
+        watcher.epoch(epoch)
+    if ranks.first:
+        training.network.load_state_dict(training.best)
+        validation = validate(answer(training.network, valid, device), RESAMPLES)
+        save(training.network, model, _card(dataset, settings, training, validation, mark))
+        (out / STATE_FILE).unlink(missing_ok=True)
+    return model
+
+
+def network_config(dataset: Dataset, settings: Settings) -> Config:
+    """The network for a corpus; a modality the corpus lacks gets the shape of our extractor.
+
+    Raises:
+        UsageError: the settings do not make a network.
+    """
+    specs: dict[Modality, InputSpec] = {}
+    for m in MODALITIES:
+        ours = extractor_spec(DEFAULT_EXTRACTORS[m]).dimension
+        specs[m] = InputSpec(dataset.dimensions.get(m, ours), MAX_STEPS)
+    n = settings.network
+    values = {name: getattr(n, name) for name in n.__dataclass_fields__}
+    try:
+        return Config(
+            labels=dataset.labels,
+            visual=specs["visual"],
+            audio=specs["audio"],
+            text=specs["text"],
+            intensity=settings.loss.intensity > 0,
+            **values,
+        )
+    except ValueError as error:
+        raise UsageError(f"these settings make no network: {error}") from error
+
+
+def fingerprint(dataset: Dataset, settings: Settings) -> str:
+    """A hash of all that a training's result depends on, in hex."""
+    facts = {
+        "settings": settings.to_json(),
+        "labels": dataset.labels,
+        "files": dict(dataset.files),
+        "examples": {
+            name: [len(examples), *(examples[i].id for i in (0, -1) if examples)]
+            for name, examples in dataset.splits.items()
+        },
+    }
+    return sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
+
+
+def _card(
+    dataset: Dataset,
+    settings: Settings,
+    training: Training,
+    validation: Evaluation,
+    mark: str,
+) -> dict[str, Any]:
+    """What is known of the model, for `model.json`."""
+    ours = {m: extractor_spec(DEFAULT_EXTRACTORS[m]).id for m in MODALITIES}
+    return {
+        "trained": True,
+        "extractors": {m: dataset.extractors.get(m, ours[m]) for m in MODALITIES},
+        "modalities": [m for m in MODALITIES if m in dataset.dimensions],
+        "thresholds": dict(zip(dataset.labels, validation.thresholds, strict=True)),
+        "validation": validation.to_json(),
+        "epochs": training.done,
+        "kept_epoch": max(epoch.number for epoch in training.history if epoch.best),
+        "settings": settings.to_json(),
+        "data": {
+            "name": dataset.name,
+            "files": dict(dataset.files),
+            "examples": {name: len(examples) for name, examples in dataset.splits.items()},
+        },
+        "annotate": __version__,
+        "torch": torch.__version__,
+        "git_revision": git_revision(),
+        "fingerprint": mark,
+    }
+
+
+def git_revision(start: Path = Path(__file__)) -> str | None:
+    """The commit of the checkout this code runs from; None if it was installed as a package."""
+    for folder in start.resolve().parents:
+        head = folder / ".git" / "HEAD"
+        if not head.is_file():
+            continue
+        named = head.read_text(encoding="utf-8").strip()
+        if not named.startswith("ref: "):
+            return named
+        branch = folder / ".git" / named.removeprefix("ref: ")
+        return branch.read_text(encoding="utf-8").strip() if branch.is_file() else None
+    return None
+
+
+def _intensities(examples: Sequence[Example], like: Tensor) -> Tensor | None:
+    """(n, q), NaN where unknown; None if no example has any."""
+    if all(example.intensity is None for example in examples):
+        return None
+    rows = torch.full_like(like, torch.nan)
+    for row, example in enumerate(examples):
+        if example.intensity is not None:
+            rows[row] = torch.from_numpy(np.asarray(example.intensity)).float()
+    return rows
+
+
+def _demand_same(found: object, mark: str, folder: Path) -> None:
+    if found != mark:
+        raise UsageError(
+            f"{folder} holds a training with other settings or data: "
+            "choose another --out, or remove the folder"
+        )
