@@ -59,12 +59,28 @@ def _device_name(_ctx: click.Context, _param: click.Parameter, name: str) -> str
     raise click.BadParameter(f"{name!r} is not one of auto, cpu, mps, cuda, cuda:N")
 
 
+def _names(text: str | None) -> tuple[str, ...] | None:
+    return tuple(name.strip() for name in text.split(",")) if text else None
+
+
 def _passes(_ctx: click.Context, _param: click.Parameter, count: int) -> int:
     if count == 1:
         raise click.BadParameter("one pass has nothing to disagree with: expected 0, or 2 or more")
     return count
 
 
+_device_option = click.option(
+    "--device",
+    default="auto",
+    show_default=True,
+    callback=_device_name,
+    help="auto (a GPU where there is one), cpu, mps, cuda or cuda:N.",
+)
+_labels_option = click.option(
+    "--labels",
+    callback=lambda _ctx, _param, names: _names(names),
+    help="Comma-separated labels to keep, in this order. [default: those of the data]",
+)
 _json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON for machines.")
 
 
@@ -121,13 +137,7 @@ def init(workspace: "Workspace") -> None:
     show_default=True,
     help="Seconds a clip where no bounds are known.",
 )
-@click.option(
-    "--device",
-    default="auto",
-    show_default=True,
-    callback=_device_name,
-    help="auto (a GPU where there is one), cpu, mps, cuda or cuda:N.",
-)
+@_device_option
 @click.option("--workers", type=click.IntRange(1), help="Worker processes. [default: CPU cores]")
 @click.option(
     "--mc-dropout",
@@ -281,6 +291,125 @@ def retry(what: tuple[str, ...], workspace: "Workspace", as_json: bool) -> None:
         console.print_retried(store.retry(what or None), as_json=as_json)
 
 
+@main.command()
+@click.argument("data", type=click.Path(path_type=Path))
+@click.option(
+    "--out",
+    required=True,
+    type=click.Path(path_type=Path),
+    help="Folder of this training: its state, curves and, at the end, the model.",
+)
+@click.option("--config", type=click.Path(path_type=Path), help="A TOML file of settings.")
+@click.option(
+    "--set",
+    "assignments",
+    multiple=True,
+    metavar="TABLE.NAME=VALUE",
+    help="One setting, over those of --config; may be given several times.",
+)
+@_labels_option
+@_device_option
+@click.option("--json", "as_json", is_flag=True, help="Print a line of JSON for every epoch.")
+def train(
+    data: Path,
+    out: Path,
+    config: Path | None,
+    assignments: tuple[str, ...],
+    labels: tuple[str, ...] | None,
+    device: str,
+    as_json: bool,
+) -> None:
+    """Train LDDU on a labelled corpus.
+
+    DATA is an MMSA or CARAT pickle, a CSV of CMU-MOSEI labels, a manifest with features that
+    `annotate run` has cached, or a Hugging Face datasets folder. The validation split alone
+    decides when to stop and where the thresholds lie. The same command goes on where a training
+    was cut off. For several processes start it with torchrun.
+
+    \b
+    Examples:
+      annotate train mosei_unaligned.pkl --out trainings/mosei
+      annotate train clips.csv --out trainings/ours --config ours.toml --set train.epochs=10
+    """
+    from annotator import training_console
+    from annotator.datasets import open_dataset
+    from annotator.learning.distributed import join
+    from annotator.learning.evaluation import open_model
+    from annotator.learning.settings import Settings, override, read_settings
+    from annotator.learning.training import train as train_model
+    from annotator.predict import choose_device
+
+    settings = override(read_settings(config) if config else Settings(), assignments)
+    chosen = choose_device(device)
+    ranks = join(chosen)
+    dataset = open_dataset(data, labels=labels)
+    with training_console.training_display(as_json=as_json, silent=not ranks.first) as watcher:
+        folder = train_model(dataset, settings, out, device=chosen, watcher=watcher, ranks=ranks)
+    if ranks.first:
+        validation = open_model(folder).metadata["validation"]
+        training_console.print_trained(folder, validation, as_json=as_json)
+
+
+@main.command("eval")
+@click.argument("data", type=click.Path(path_type=Path))
+@click.argument("models", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option(
+    "--split",
+    type=click.Choice(["train", "valid", "test"]),
+    default="test",
+    show_default=True,
+    help="The split to measure on.",
+)
+@click.option(
+    "--format",
+    "style",
+    type=click.Choice(["table", "json", "latex"]),
+    default="table",
+    show_default=True,
+)
+@click.option(
+    "--resamples",
+    type=click.IntRange(0, 100_000),
+    default=1000,
+    show_default=True,
+    help="Of the bootstrap over videos or speakers; 0 gives no intervals.",
+)
+@_labels_option
+@_device_option
+def evaluate(
+    data: Path,
+    models: tuple[Path, ...],
+    split: str,
+    style: str,
+    resamples: int,
+    labels: tuple[str, ...] | None,
+    device: str,
+) -> None:
+    """Measure trained models: decisions, calibration, selection, and what σ is worth.
+
+    MODELS are folders that `annotate train` wrote. Thresholds are those that the training chose
+    on its validation split. With several models, such as seeds, mean and deviation are added.
+
+    \b
+    Examples:
+      annotate eval mosei_unaligned.pkl trainings/mosei
+      annotate eval mosei_unaligned.pkl trainings/seed-* --format latex
+    """
+    from annotator import training_console
+    from annotator.datasets import open_dataset
+    from annotator.learning.evaluation import evaluate_model, open_model
+    from annotator.predict import choose_device
+
+    opened = {str(folder): open_model(folder) for folder in models}
+    chosen = choose_device(device)
+    dataset = open_dataset(data, labels=labels)
+    evaluations = {
+        name: evaluate_model(model, dataset, split, device=chosen, resamples=resamples)
+        for name, model in opened.items()
+    }
+    training_console.print_evaluations(evaluations, style)
+
+
 @main.group(cls=_Group)
 def models() -> None:
     """Model versions: list, show, import."""
@@ -329,18 +458,23 @@ def import_model(
     workspace: "Workspace",
     as_json: bool,
 ) -> None:
-    """Import a checkpoint in the format of the released LDDU code (.bin, .pt or .safetensors).
+    """Import a model that `annotate train` wrote, or a checkpoint of the released LDDU code.
 
-    Only weights are read; a file that holds anything else is refused, never executed.
+    FILE is a folder of a training, or a .bin, .pt or .safetensors file of which only weights are
+    read: one that holds anything else is refused, never executed.
 
     \b
-    Example:
+    Examples:
+      annotate models import trainings/mosei --name mosei
       annotate models import pytorch_model.bin --name paper
     """
     from annotator import console, registry
 
-    chosen = tuple(label.strip() for label in labels.split(",")) if labels else None
-    console.print_models([registry.import_released(workspace, file, name, chosen)], as_json=as_json)
+    if file.is_dir():
+        version = registry.import_trained(workspace, file, name)
+    else:
+        version = registry.import_released(workspace, file, name, _names(labels))
+    console.print_models([version], as_json=as_json)
 
 
 if __name__ == "__main__":

@@ -77,20 +77,24 @@ def _members(value: "DataclassInstance") -> dict[str, object]:
 
 def say(text: str) -> None:
     """A line for people, on the output stream."""
-    _out().print(literal(text), highlight=False)
+    out_console().print(literal(text), highlight=False)
 
 
 def warn_if_untrained(model: ModelVersion) -> None:
     """Say loudly, on the error stream, that an untrained model's numbers mean nothing."""
     if not model.trained:
-        _err().print(f"[bold red]{literal(UNTRAINED.format(name=model.name))}", highlight=False)
+        progress_console().print(
+            f"[bold red]{literal(UNTRAINED.format(name=model.name))}", highlight=False
+        )
 
 
-def _out() -> Console:
+def out_console() -> Console:
+    """The output stream; a table is given a page's width where there is no terminal."""
     return _console(sys.stdout, None if sys.stdout.isatty() else PIPE_WIDTH)
 
 
-def _err() -> Console:
+def progress_console() -> Console:
+    """The error stream, for what goes on and what went wrong."""
     return _console(sys.stderr)
 
 
@@ -159,7 +163,7 @@ class _Display(Observer):
 @contextmanager
 def run_display() -> Iterator[Observer]:
     """What shows a run's progress on the error stream."""
-    display = _Display(_err())
+    display = _Display(progress_console())
     try:
         yield display
     finally:
@@ -171,7 +175,7 @@ def print_summary(summary: RunSummary, model: ModelVersion, *, as_json: bool) ->
     if as_json:
         print_json({**_members(summary), "model": model.name, "trained": model.trained})
         return
-    out = _out()
+    out = out_console()
     if summary.stage_seconds and summary.clips:
         out.print(_stage_table(summary))
     rate = summary.media_seconds / max(summary.wall_seconds, 1e-9)
@@ -224,7 +228,7 @@ def print_ranked(
             f"{clip.score:.3f}",
             *(f"{probabilities[label]:.2f}" for label in model.labels),
         )
-    _out().print(table)
+    out_console().print(table)
 
 
 def print_failures(failures: Sequence[Failure], *, as_json: bool) -> None:
@@ -242,7 +246,7 @@ def print_failures(failures: Sequence[Failure], *, as_json: bool) -> None:
             failure.stage,
             literal(failure.reason),
         )
-    _out().print(table if failures else "Nothing failed.")
+    out_console().print(table if failures else "Nothing failed.")
 
 
 def print_status(workspace: Workspace, status: Status, *, as_json: bool) -> None:
@@ -261,13 +265,13 @@ def print_status(workspace: Workspace, status: Status, *, as_json: bool) -> None
         table.add_row("model", f"{literal(model.name)}: {count} clips annotated{mark}")
     if (last := status.last_run) is not None:
         table.add_row("last run", f"{last.state}, begun {last.started_at:%Y-%m-%d %H:%M} UTC")
-    _out().print(table)
+    out_console().print(table)
     if status.failures:
         failures = Table("failed", "stage", "reason", title="Failures")
         for failure in status.failures:
             of = f"{failure.count} {failure.kind}"
             failures.add_row(of, failure.stage, literal(failure.reason))
-        _out().print(failures)
+        out_console().print(failures)
         say("`annotate retry` marks them to be tried again by the next run.")
 
 
@@ -277,9 +281,9 @@ def print_details(clips: Sequence[ClipDetail], *, as_json: bool) -> None:
         print_json(list(clips))
         return
     for clip in clips:
-        _out().print(_detail_table(clip))
+        out_console().print(_detail_table(clip))
         for prediction in clip.predictions:
-            _out().print(_prediction_table(prediction))
+            out_console().print(_prediction_table(prediction))
 
 
 def _detail_table(clip: ClipDetail) -> Table:
@@ -339,7 +343,7 @@ def print_models(versions: Sequence[ModelVersion], *, as_json: bool) -> None:
             literal(", ".join(dict.fromkeys(version.extractors.values()))),
             version.weights_hash[:12],
         )
-    _out().print(table)
+    out_console().print(table)
 
 
 def _seconds(milliseconds: int | None) -> str:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 UNTRAINED = "untrained"
 UNTRAINED_SEED = 0
-FOREIGN = "foreign features"  # what a released checkpoint was trained on: not ours
+FOREIGN = "foreign"  # how the ids of extractors begin that are not ours
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 
@@ -53,11 +53,15 @@ def choose(workspace: Workspace, name: str | None) -> ModelVersion:
     if name is not None:
         return _named(workspace, name)
     known = versions(workspace)
-    trained = [v for v in known if v.trained and FOREIGN not in v.extractors.values()]
+    trained = [v for v in known if v.trained and not _is_foreign(v)]
     if len(trained) > 1:
         names = ", ".join(version.name for version in trained)
         raise UsageError(f"several models to choose from: name one with --model ({names})")
     return trained[0] if trained else _named(workspace, UNTRAINED)
+
+
+def _is_foreign(version: ModelVersion) -> bool:
+    return any(extractor.startswith(FOREIGN) for extractor in version.extractors.values())
 
 
 def _named(workspace: Workspace, name: str) -> ModelVersion:
@@ -108,15 +112,33 @@ def import_released(
     """
     from lddu_model import from_released, read_weights
 
-    if not _NAME.fullmatch(name):
-        raise UsageError(f"{name!r} cannot name a model: expected letters, digits, dot, dash, _")
-    if name == UNTRAINED:
-        raise UsageError(f"{name!r} names the model with random weights: choose another name")
+    _check_name(name)
     try:
         network = from_released(read_weights(file), labels)
     except ValueError as error:
         raise UsageError(f"cannot import {file}: {error}") from error
-    return _save(workspace, network, name, dict.fromkeys(MODALITIES, FOREIGN), trained=True)
+    facts = {"trained": True, "extractors": dict.fromkeys(MODALITIES, f"{FOREIGN} features")}
+    return _save(workspace, network, name, facts)
+
+
+def import_trained(workspace: Workspace, folder: Path, name: str) -> ModelVersion:
+    """Make a version of a model that `annotate train` wrote, with all that is known of it.
+
+    Raises:
+        UsageError: the name is taken or unfit, or there is no such model.
+    """
+    from annotator.learning.evaluation import open_model
+
+    _check_name(name)
+    model = open_model(folder)
+    return _save(workspace, model.network, name, model.metadata)
+
+
+def _check_name(name: str) -> None:
+    if not _NAME.fullmatch(name):
+        raise UsageError(f"{name!r} cannot name a model: expected letters, digits, dot, dash, _")
+    if name == UNTRAINED:
+        raise UsageError(f"{name!r} names the model with random weights: choose another name")
 
 
 def load_network(version: ModelVersion) -> "LDDU":
@@ -172,7 +194,7 @@ def _make_untrained(workspace: Workspace) -> ModelVersion:
     extractors = {m: ours[m].id for m in MODALITIES}
     network = untrained(config, seed=UNTRAINED_SEED)
     try:
-        return _save(workspace, network, UNTRAINED, extractors, trained=False)
+        return _save(workspace, network, UNTRAINED, {"trained": False, "extractors": extractors})
     except (UsageError, OSError):
         # Another run may have just made it, and then it is the same one.
         if not (workspace.models / UNTRAINED).exists():
@@ -181,18 +203,13 @@ def _make_untrained(workspace: Workspace) -> ModelVersion:
 
 
 def _save(
-    workspace: Workspace,
-    network: "LDDU",
-    name: str,
-    extractors: Mapping[Modality, str],
-    *,
-    trained: bool,
+    workspace: Workspace, network: "LDDU", name: str, facts: Mapping[str, Any]
 ) -> ModelVersion:
     from lddu_model import save
 
     folder = workspace.models / name
     try:
-        save(network, folder, {"trained": trained, "extractors": dict(extractors)})
+        save(network, folder, facts)
     except ValueError as error:
         raise UsageError(f"cannot save the model: {error}") from error
     return read_version(folder)

@@ -34,7 +34,7 @@ def epoch_batches(lengths: Index, size: int, seed: int, epoch: int, least: int =
         size: examples in a batch; the last one may have fewer.
         seed: of the whole training.
         epoch: which is shuffled.
-        least: a last batch smaller than this joins the one before it.
+        least: a last batch smaller than this joins another; at most `size`.
 
     >>> batches = epoch_batches(np.ones((5, 3), dtype=np.int64), size=2, seed=0, epoch=0, least=2)
     >>> sorted(map(len, batches)), sorted(np.concatenate(batches).tolist())

@@ -4,7 +4,7 @@ Features keep their true length; a modality that an example lacks is not in its 
 are usually views into one large array that a reader loaded, so an example costs next to nothing.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -61,15 +61,15 @@ class Dataset:
         return examples
 
 
-def check(dataset: Dataset) -> None:
-    """Refuse a corpus that training or evaluation would stumble over.
+def check(dataset: Dataset, splits: Iterable[str]) -> None:
+    """Refuse a corpus that training or evaluation would stumble over in these splits.
 
     Raises:
-        UsageError: an example has no modality, features of another dimension or that are not
+        UsageError: a split is empty, an example has no modality, features of another dimension or that are not
             finite, a target out of range or of another length.
     """
-    for split, examples in dataset.splits.items():
-        for example in examples:
+    for split in splits:
+        for example in dataset.split(split):
             if problem := _problem(dataset, example):
                 raise UsageError(
                     f"{dataset.name}, {split} example {example.id!r}: {problem}: "

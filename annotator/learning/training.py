@@ -231,7 +231,7 @@ def train(
         UsageError: data or settings cannot be trained on, or `out` is of another training.
         EnvironmentFault: the disk is full.
     """
-    check(dataset)
+    check(dataset, (TRAIN, VALID))
     ranks = ranks or Ranks()
     model, mark = out / MODEL_FOLDER, fingerprint(dataset, settings)
     if model.exists():
@@ -289,10 +289,7 @@ def fingerprint(dataset: Dataset, settings: Settings) -> str:
         "settings": settings.to_json(),
         "labels": dataset.labels,
         "files": dict(dataset.files),
-        "examples": {
-            name: [len(examples), *(examples[i].id for i in (0, -1) if examples)]
-            for name, examples in dataset.splits.items()
-        },
+        "examples": {name: [e.id for e in dataset.split(name)] for name in (TRAIN, VALID)},
     }
     return sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
 

@@ -132,7 +132,7 @@ def test_a_released_checkpoint_is_imported_and_refused_for_our_features(
     (save_file if suffix == "safetensors" else torch.save)(released(), file)
     version = import_released(workspace, file, "paper", LABELS)
     assert (version.labels, version.trained) == (LABELS, True)
-    assert set(version.extractors.values()) == {FOREIGN}
+    assert set(version.extractors.values()) == {f"{FOREIGN} features"}
     network = load_network(choose(workspace, "paper"))
     given = {m: torch.ones(1, 4, d) for m, d in (("visual", 5), ("audio", 6), ("text", 7))}
     assert network(**given).probability.shape == (1, len(LABELS))
