@@ -17,11 +17,11 @@ from collections.abc import Callable, Iterable
 from functools import partial
 from pathlib import Path
 
+from annotator.media.binaries import ffmpeg_path
 from annotator.media.command import Span, decode_arguments, fit
 from annotator.media.decode import THREADS, decode, decode_audio
 from annotator.media.probe import probe
 from annotator.types import MediaInfo
-from encode import ffmpeg_path
 
 Measured = dict[str, Callable[[], None]]
 CHANGES = {  # of decode's own command: a text in it, and what is put for it

@@ -16,6 +16,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from annotator.errors import AnnotateError
 from encode import AAC, H264_AAC, Picture, encode, loop
 from faces import backdrop_frames, face_frames
 from sidecars import eaf, srt, txt, vtt
@@ -186,7 +187,7 @@ def main() -> None:
     out: Path = parser.parse_args().out_dir
     try:
         files = make_demo(out)
-    except RuntimeError as error:
+    except (RuntimeError, AnnotateError) as error:
         sys.exit(f"demo_corpus: {error}")
     print(f"{len(files)} clips in {out}")
 

@@ -1,7 +1,5 @@
 """Writes media files with ffmpeg, the same bytes for the same input and ffmpeg version."""
 
-import os
-import shutil
 import subprocess
 import tempfile
 import wave
@@ -13,6 +11,7 @@ from typing import IO
 
 import numpy as np
 
+from annotator.media.binaries import ffmpeg_path
 from faces import Frame
 from sidecars import srt
 from speech import Line, Track
@@ -30,16 +29,6 @@ class Picture:
     frames: Iterable[Frame]
     size: tuple[int, int]
     fps: float
-
-
-def ffmpeg_path() -> str:
-    """ANNOTATE_FFMPEG, else the ffmpeg on PATH, else imageio-ffmpeg's."""
-    found = os.environ.get("ANNOTATE_FFMPEG") or shutil.which("ffmpeg")
-    if found:
-        return found
-    import imageio_ffmpeg  # noqa: PLC0415 - only where the system has no ffmpeg
-
-    return str(imageio_ffmpeg.get_ffmpeg_exe())
 
 
 def encode(

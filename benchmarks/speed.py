@@ -18,8 +18,8 @@ import tempfile
 import time
 from pathlib import Path
 
+from annotator.media.binaries import ffmpeg_path
 from demo_corpus import make_speed_corpus
-from encode import ffmpeg_path
 
 
 def null_decode(files: list[Path]) -> float:

@@ -65,8 +65,8 @@ def check(dataset: Dataset, splits: Iterable[str]) -> None:
     """Refuse a corpus that training or evaluation would stumble over in these splits.
 
     Raises:
-        UsageError: a split is empty, an example has no modality, features of another dimension or that are not
-            finite, a target out of range or of another length.
+        UsageError: a split is empty, an example has no modality, features of another dimension
+            or that are not finite, a target out of range or of another length.
     """
     for split in splits:
         for example in dataset.split(split):

@@ -36,6 +36,7 @@ class NetworkSettings:
     latent: int = 128
     head_hidden: int = 128
     components: int = 1
+    constant_sigma: bool = False
     fusion: Fusion = "released"
     dropout: float = 0.3
     attention_dropout: float = 0.1

@@ -13,15 +13,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import toy_corpus
 import torch
-from toy_corpus import Silent, corpus, settings
 
+import toy_corpus
 from annotator.errors import UsageError
 from annotator.learning.dataset import Dataset, Example
 from annotator.learning.evaluation import evaluate_model, open_model
 from annotator.learning.training import CURVES_FILE, STATE_FILE, git_revision, train
 from lddu_model import load
+from toy_corpus import Silent, corpus, settings
 
 CPU = torch.device("cpu")
 TRAIN = [sys.executable, toy_corpus.__file__]
@@ -222,7 +222,7 @@ def test_a_damaged_state_is_refused(tmp_path):
     interrupted(tmp_path, after=1)
     state = tmp_path / STATE_FILE
     state.write_bytes(state.read_bytes()[:-100])
-    with pytest.raises(UsageError, match="is damaged .*: remove it to begin anew"):
+    with pytest.raises(UsageError, match=r"is damaged .*: remove it to begin anew"):
         trained(tmp_path)
 
 

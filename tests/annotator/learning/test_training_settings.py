@@ -49,7 +49,7 @@ def test_a_file_that_is_not_there(tmp_path):
 
 @pytest.mark.parametrize("text", ["epochs=3", "train.epochs", "train", "other.x=1", "=", "."])
 def test_an_assignment_needs_table_name_and_value(text):
-    with pytest.raises(UsageError, match="is not a setting: expected table.name=value"):
+    with pytest.raises(UsageError, match=r"is not a setting: expected table\.name=value"):
         override(Settings(), [text])
 
 
