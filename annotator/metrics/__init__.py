@@ -1,0 +1,1 @@
+"""Numbers that can be trusted: pure functions of numpy arrays, each checked against another."""
