@@ -323,13 +323,6 @@ def test_ffmpeg_failure_carries_its_words(tmp_path):
         encode.encode(tmp_path / "x.mp4", picture=film, options=("-c:v", "no_such_codec"))
 
 
-def test_ffmpeg_is_the_one_the_environment_names(monkeypatch):
-    monkeypatch.setenv("ANNOTATE_FFMPEG", "named-ffmpeg")
-    assert encode.ffmpeg_path() == "named-ffmpeg"
-    monkeypatch.delenv("ANNOTATE_FFMPEG")
-    assert Path(encode.ffmpeg_path()).is_file()
-
-
 def test_command_line_reports_a_missing_extra_in_one_line(tmp_path, monkeypatch):
     monkeypatch.setattr(faces, "find_spec", lambda name: None)
     faces.image.cache_clear()
