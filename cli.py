@@ -59,6 +59,14 @@ def _device_name(_ctx: click.Context, _param: click.Parameter, name: str) -> str
     raise click.BadParameter(f"{name!r} is not one of auto, cpu, mps, cuda, cuda:N")
 
 
+def _nearest(named: Path | None) -> Path | None:
+    """The workspace named or found; None where there is none, for most corpora need none."""
+    from annotator.workspace import locate
+
+    found = locate(named, os.environ, Path.cwd())
+    return found if named or found.is_dir() else None
+
+
 def _names(text: str | None) -> tuple[str, ...] | None:
     return tuple(name.strip() for name in text.split(",")) if text else None
 
@@ -80,6 +88,13 @@ _labels_option = click.option(
     "--labels",
     callback=lambda _ctx, _param, names: _names(names),
     help="Comma-separated labels to keep, in this order. [default: those of the data]",
+)
+_features_option = click.option(
+    "--workspace",
+    "cache",
+    type=click.Path(path_type=Path),
+    callback=lambda _ctx, _param, named: _nearest(named),
+    help="Where cached features are. [default: ANNOTATE_WORKSPACE, or the nearest .annotate]",
 )
 _json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON for machines.")
 
@@ -308,6 +323,7 @@ def retry(what: tuple[str, ...], workspace: "Workspace", as_json: bool) -> None:
     help="One setting, over those of --config; may be given several times.",
 )
 @_labels_option
+@_features_option
 @_device_option
 @click.option("--json", "as_json", is_flag=True, help="Print a line of JSON for every epoch.")
 def train(
@@ -316,6 +332,7 @@ def train(
     config: Path | None,
     assignments: tuple[str, ...],
     labels: tuple[str, ...] | None,
+    cache: Path | None,
     device: str,
     as_json: bool,
 ) -> None:
@@ -342,7 +359,7 @@ def train(
     settings = override(read_settings(config) if config else Settings(), assignments)
     chosen = choose_device(device)
     ranks = join(chosen)
-    dataset = open_dataset(data, labels=labels)
+    dataset = open_dataset(data, labels=labels, cache=cache)
     with training_console.training_display(as_json=as_json, silent=not ranks.first) as watcher:
         folder = train_model(dataset, settings, out, device=chosen, watcher=watcher, ranks=ranks)
     if ranks.first:
@@ -375,6 +392,7 @@ def train(
     help="Of the bootstrap over videos or speakers; 0 gives no intervals.",
 )
 @_labels_option
+@_features_option
 @_device_option
 def evaluate(
     data: Path,
@@ -383,6 +401,7 @@ def evaluate(
     style: str,
     resamples: int,
     labels: tuple[str, ...] | None,
+    cache: Path | None,
     device: str,
 ) -> None:
     """Measure trained models: decisions, calibration, selection, and what σ is worth.
@@ -402,7 +421,7 @@ def evaluate(
 
     opened = {str(folder): open_model(folder) for folder in models}
     chosen = choose_device(device)
-    dataset = open_dataset(data, labels=labels)
+    dataset = open_dataset(data, labels=labels, cache=cache)
     evaluations = {
         name: evaluate_model(model, dataset, split, device=chosen, resamples=resamples)
         for name, model in opened.items()
