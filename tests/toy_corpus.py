@@ -65,6 +65,29 @@ def _examples(split: str, count: int) -> list[Example]:
     return examples
 
 
+def write_parquet(folder: Path, dataset: Dataset | None = None) -> Path:
+    """The corpus as a folder of parquet files that `annotate train` reads."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    whole = dataset or corpus()
+    (folder / "data").mkdir(parents=True)
+    for split, examples in whole.splits.items():
+        columns: dict[str, list[object]] = {
+            m: [e.features[m].tolist() if m in e.features else None for e in examples]
+            for m in MODALITIES
+        }
+        for column, label in enumerate(whole.labels):
+            columns[label] = [float(e.target[column]) for e in examples]
+        columns |= {"id": [e.id for e in examples], "video": [e.group for e in examples]}
+        types = [(m, pa.list_(pa.list_(pa.float32()))) for m in MODALITIES]
+        types += [(label, pa.float32()) for label in whole.labels]
+        types += [("id", pa.string()), ("video", pa.string())]
+        file = folder / "data" / f"{split.replace('valid', 'validation')}-00000-of-00001.parquet"
+        pq.write_table(pa.table(columns, schema=pa.schema(types)), file)
+    return folder
+
+
 class Silent:
     """A watcher that keeps what it is told."""
 
