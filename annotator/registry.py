@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from annotator.errors import UsageError
 from annotator.features.extractor import DEFAULT_EXTRACTORS, extractor_spec
+from annotator.learning.dataset import FOREIGN
 from annotator.types import DEFAULT_LABELS, MODALITIES, Modality
 from annotator.workspace import Workspace
 
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
 
 UNTRAINED = "untrained"
 UNTRAINED_SEED = 0
-FOREIGN = "foreign"  # how the ids of extractors begin that are not ours
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 

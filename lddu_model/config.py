@@ -58,6 +58,7 @@ class Config:
     latent: int = 128  # d, the dimension of a latent distribution
     head_hidden: int = 128  # inner width of the three kinds of classifier
     components: int = 1  # Gaussians of a latent distribution; the paper has one
+    constant_sigma: bool = False  # for ablation: σ is the prior's, 1, for every sample
     fusion: Fusion = "released"  # how the two heads' answers are weighed, see `lddu_model.fusion`
     intensity: bool = False  # whether there is a head for the strength of each emotion
     dropout: float = 0.3  # encoders: embeddings, attention probabilities, residual branches
@@ -75,8 +76,8 @@ class Config:
         _check_int("components", self.components, MAX_COMPONENTS)
         if self.fusion not in FUSIONS:
             raise ValueError(f"fusion must be one of {', '.join(FUSIONS)}, got {self.fusion!r:.60}")
-        if not isinstance(self.intensity, bool):
-            raise ValueError(f"intensity must be true or false, got {self.intensity!r:.60}")
+        for name in ("constant_sigma", "intensity"):
+            _check_flag(name, getattr(self, name))
         if (
             not isinstance(self.latent_hidden, tuple)
             or not 0 < len(self.latent_hidden) < MAX_LAYERS
@@ -132,6 +133,11 @@ def _exact_keys(what: str, data: object, kind: type[Config] | type[InputSpec]) -
 def _check_int(name: str, value: object, limit: int) -> None:
     if type(value) is not int or not 1 <= value <= limit:
         raise ValueError(f"{name} must be a whole number from 1 to {limit}, got {value!r:.60}")
+
+
+def _check_flag(name: str, value: object) -> None:
+    if not isinstance(value, bool):
+        raise ValueError(f"{name} must be true or false, got {value!r:.60}")
 
 
 def _check_rate(name: str, value: object) -> None:

@@ -24,7 +24,7 @@ from torch.autograd.function import once_differentiable
 
 NO_CLASS = -1  # of a row that is nobody's positive: an empty slot of the queue
 BLOCK = 256  # slots whose sums are kept together
-MIN_TEMPERATURE = 0.03  # exp(-2/τ), the least of the exponentials, is a float32 down to 0.023
+MIN_TEMPERATURE = 0.02  # exp(±1/τ) and sums of many fit into float32 down to 0.012
 
 
 def contrastive_rows(
@@ -87,7 +87,7 @@ class ContrastiveLoss(nn.Module):
 
     rows: Tensor  # (K, 2d)
     slot_classes: Tensor  # (K,)
-    block_sums: Tensor  # (K, blocks), Σ exp(s_ij - 1/τ) over the j of a block other than i
+    block_sums: Tensor  # (K, blocks), Σ exp s_ij over the j of a block other than i
 
     def __init__(
         self, width: int, classes: int, queue: int = 8192, temperature: float = 0.07, seed: int = 0
@@ -148,7 +148,7 @@ class ContrastiveLoss(nn.Module):
         for block in blocks:
             first = block * BLOCK
             columns = self.rows[first : first + BLOCK]
-            similar = _exponentials(self.rows, columns, self.scale)
+            similar = _exponentials(self.rows, columns * self.scale)
             similar[first : first + BLOCK].fill_diagonal_(0)
             self.block_sums[:, block] = similar.sum(1)
             parts = [part.sum(0) for part in torch.split(similar, BLOCK)]
@@ -169,30 +169,26 @@ class _Contrast(torch.autograd.Function):
         class_count: int,
         scale: float,
     ) -> Tensor:
-        n, total = len(rows), len(rows) + len(queue)
-        near = _exponentials(rows, rows, scale).fill_diagonal_(0)
-        far = _exponentials(rows, queue, scale)
-        every = torch.cat([near.sum(1) + far.sum(1), queue_sums + far.sum(0)])
-        every = every.clamp(min=torch.finfo(every.dtype).tiny)  # a row alone has nothing to sum
-        members = torch.arange(class_count, device=rows.device)[:, None]
-        batch_members = (members == classes).float()
-        queue_members = (members == queue_classes).float()
-        counts = batch_members.sum(1) + queue_members.sum(1)
-        sums = batch_members @ rows + queue_members @ queue
-        squares = batch_members @ rows.square().sum(1) + queue_members @ queue.square().sum(1)
+        n, every = len(rows), torch.cat([rows, queue])
+        similar = _exponentials(rows * scale, every).fill_diagonal_(0)
+        total = torch.cat([similar.sum(1), queue_sums + similar[:, n:].sum(0)])
+        total = total.clamp(min=torch.finfo(total.dtype).tiny)  # a row alone has nothing to sum
+        numbers = torch.arange(class_count, device=rows.device)[:, None]
+        members = (numbers == torch.cat([classes, queue_classes])).to(rows.dtype)
+        counts, sums, squares = members.sum(1), members @ every, members @ every.square().sum(1)
         share = torch.where(counts > 1, scale / (counts - 1).clamp(min=1), 0.0)
-        is_anchor = torch.cat([batch_members, queue_members], dim=1).T @ (counts > 1).float()
+        is_anchor = members.T @ (counts > 1).to(rows.dtype)
         attraction = (share * (sums.square().sum(1) - squares)).sum()
-        loss = (is_anchor * (every.log() + 2 * scale)).sum() - attraction
+        loss = (is_anchor * total.log()).sum() - attraction
 
-        pull = is_anchor / every
-        near = near.mul_(pull[:n, None] + pull[None, :n])
-        far = far.mul_(pull[:n, None] + pull[None, n:])
-        gradient = scale * (near @ rows + far @ queue)
-        pushed = batch_members.T @ share
-        gradient -= 2 * (batch_members.T @ (share[:, None] * sums) - pushed[:, None] * rows)
-        ctx.save_for_backward(gradient / total)
-        return loss / total
+        pull = is_anchor / total
+        for part, own in zip(similar.split(BLOCK), pull[:n].split(BLOCK), strict=True):
+            part.mul_(own[:, None] + pull)  # in parts, for no second matrix of this size
+        pushed = members[:, :n].T
+        gradient = scale * (similar @ every)
+        gradient -= 2 * (pushed @ (share[:, None] * sums) - (pushed @ share)[:, None] * rows)
+        ctx.save_for_backward(gradient / len(every))
+        return loss / len(every)
 
     @staticmethod
     @once_differentiable
@@ -201,9 +197,9 @@ class _Contrast(torch.autograd.Function):
         return outer * gradient, None, None, None, None, None, None
 
 
-def _exponentials(left: Tensor, right: Tensor, scale: float) -> Tensor:
-    """(a, w) and (b, w) to (a, b), exp(s_ij - 1/τ): two unit vectors a row make s at most 1/τ."""
-    return torch.mm(left, right.T).mul_(scale).sub_(2 * scale).exp_()
+def _exponentials(left: Tensor, right: Tensor) -> Tensor:
+    """exp s_ij, (a, b), of (a, w) and (b, w), one of them scaled: two unit vectors make |s| ≤ 1/τ."""
+    return torch.mm(left, right.T).exp_()
 
 
 def _blocks(first: int, end: int) -> set[int]:

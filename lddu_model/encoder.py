@@ -1,9 +1,12 @@
 """The unimodal extractor: a small post-norm transformer over one modality's steps."""
 
+import torch
 import torch.nn.functional as F  # noqa: N812 the name every torch reader expects
 from torch import Tensor, nn
 
+from lddu_model.attention import self_attention
 from lddu_model.config import Config, InputSpec
+from lddu_model.dropout import Dropout
 from lddu_model.packing import Packing
 
 NORM_EPS = 1e-12  # of every LayerNorm, as in BERT
@@ -24,20 +27,13 @@ class SelfAttention(nn.Module):
 
     def forward(self, x: Tensor, packing: Packing, key_mask: Tensor | None) -> Tensor:
         """(N, hidden) packed steps to (N, hidden)."""
-        mixed = F.scaled_dot_product_attention(
-            self._split(self.query(x), packing),
-            self._split(self.key(x), packing),
-            self._split(self.value(x), packing),
-            attn_mask=key_mask,
-            dropout_p=self.dropout if self.training else 0.0,
-        )
-        output: Tensor = self.output(packing.pack(mixed.transpose(1, 2).flatten(2)))
+        parts = (self.query, self.key, self.value)
+        weight = torch.cat([part.weight for part in parts])
+        bias = torch.cat([part.bias for part in parts])
+        qkv = packing.pad(F.linear(x, weight, bias))
+        mixed = self_attention(qkv, self.heads, key_mask, self.dropout if self.training else 0.0)
+        output: Tensor = self.output(packing.pack(mixed))
         return output
-
-    def _split(self, x: Tensor, packing: Packing) -> Tensor:
-        """(N, hidden) to (n, heads, T, hidden / heads)."""
-        padded = packing.pad(x)
-        return padded.view(*padded.shape[:2], self.heads, x.shape[1] // self.heads).transpose(1, 2)
 
 
 class EncoderLayer(nn.Module):
@@ -53,7 +49,7 @@ class EncoderLayer(nn.Module):
             nn.Linear(config.feedforward, config.hidden),
         )
         self.feedforward_norm = nn.LayerNorm(config.hidden, eps=NORM_EPS)
-        self.dropout = nn.Dropout(config.dropout)
+        self.dropout = Dropout(config.dropout)
 
     def forward(self, x: Tensor, packing: Packing, key_mask: Tensor | None) -> Tensor:
         """(N, hidden) packed steps to (N, hidden)."""
@@ -71,18 +67,27 @@ class UnimodalEncoder(nn.Module):
         self.projection = nn.Linear(spec.dim, config.hidden)
         self.positions = nn.Embedding(spec.positions, config.hidden)
         self.embedding_norm = nn.LayerNorm(config.hidden, eps=NORM_EPS)
-        self.dropout = nn.Dropout(config.dropout)
+        self.dropout = Dropout(config.dropout)
         self.layers = nn.ModuleList(EncoderLayer(config) for _ in range(config.layers))
         self.apply(_initialise)
 
     def forward(self, x: Tensor, packing: Packing) -> Tensor:
         """(N, dim) packed features to (N, hidden)."""
-        x = self.projection(self.norm(x)) + self.positions(packing.position)
+        x = self._project(x) + self.positions(packing.position)
         x = self.dropout(self.embedding_norm(x))
-        key_mask = packing.key_mask()
+        key_mask = packing.key_mask(x.dtype)
         for layer in self.layers:
             x = layer(x, packing, key_mask)
         return x
+
+    def _project(self, x: Tensor) -> Tensor:
+        """projection(norm(x)), the norm's factors taken into the weights.
+
+        So nothing of the features' width needs a gradient.
+        """
+        normed = F.layer_norm(x, self.norm.normalized_shape, eps=NORM_EPS)
+        weight, bias = self.projection.weight, self.projection.bias
+        return F.linear(normed, weight * self.norm.weight, bias + weight @ self.norm.bias)
 
 
 def _initialise(module: nn.Module) -> None:

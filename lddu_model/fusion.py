@@ -8,6 +8,7 @@ import torch.nn.functional as F  # noqa: N812 the name every torch reader expect
 from torch import Tensor, nn
 
 from lddu_model.config import Fusion
+from lddu_model.dropout import Dropout
 
 SMALLEST_WEIGHT = 1e-7  # of ŷ_μ in its logarithm: at ŷ_dir = ½ the difficulty leaves it none
 
@@ -70,4 +71,4 @@ def fused_log_odds(
 def _head(
     linear: Callable[[int, int], nn.Module], inputs: int, hidden: int, dropout: float
 ) -> nn.Sequential:
-    return nn.Sequential(linear(inputs, hidden), nn.Dropout(dropout), nn.ReLU(), linear(hidden, 1))
+    return nn.Sequential(linear(inputs, hidden), Dropout(dropout), nn.ReLU(), linear(hidden, 1))

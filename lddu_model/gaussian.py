@@ -16,14 +16,21 @@ class LatentDistribution(nn.Module):
     """A multilayer perceptron to μ and log σ², shared by all labels; nothing is sampled.
 
     Of a mixture of several Gaussians, weighed by a softmax, μ and σ are the moments of the whole.
+    With a constant σ log σ² stays a layer, so that the other weights begin as they would with it.
     """
 
     def __init__(
-        self, hidden: int, widths: tuple[int, ...], latent: int, components: int = 1
+        self,
+        hidden: int,
+        widths: tuple[int, ...],
+        latent: int,
+        components: int = 1,
+        *,
+        constant_sigma: bool = False,
     ) -> None:
         super().__init__()
         pairs = pairwise((hidden, *widths))
-        self.components = components
+        self.components, self.constant_sigma = components, constant_sigma
         self.trunk = nn.Sequential(
             *(part for wide, narrow in pairs for part in (nn.Linear(wide, narrow), nn.ReLU()))
         )
@@ -36,7 +43,10 @@ class LatentDistribution(nn.Module):
 
     def forward(self, z: Tensor) -> tuple[Tensor, Tensor]:
         """Z (..., hidden) to μ and σ, (..., latent) each and never in half precision."""
-        x = self.trunk(z)
+        mu, sigma = self._moments(self.trunk(z))
+        return mu, torch.full_like(sigma, PRIOR_SIGMA) if self.constant_sigma else sigma
+
+    def _moments(self, x: Tensor) -> tuple[Tensor, Tensor]:
         mu, log_variance = at_least_float32(self.mu(x)), at_least_float32(self.log_variance(x))
         if self.mixture is None:
             return mu, log_variance.mul(0.5).exp()

@@ -88,7 +88,13 @@ class LDDU(nn.Module):
         )
         self.latent = nn.ModuleDict(
             {
-                m: LatentDistribution(c.hidden, c.latent_hidden, c.latent, c.components)
+                m: LatentDistribution(
+                    c.hidden,
+                    c.latent_hidden,
+                    c.latent,
+                    c.components,
+                    constant_sigma=c.constant_sigma,
+                )
                 for m in MODALITIES
             }
         )

@@ -42,15 +42,16 @@ class Packing:
         flat = packed
         if self.index is not None:
             flat = packed.new_zeros(self.sequences * self.steps, packed.shape[1])
-            flat = flat.index_copy(0, self.index, packed)
+            flat.index_copy_(0, self.index, packed)
         return flat.view(self.sequences, self.steps, packed.shape[1])
 
-    def key_mask(self) -> Tensor | None:
-        """(n, 1, 1, T), true where attention may look; None where it may look everywhere."""
+    def key_mask(self, dtype: torch.dtype = torch.float32) -> Tensor | None:
+        """(n, 1, 1, T), added to scores: 0, and -∞ at padding; None where there is no padding."""
         if self.index is None:
             return None
-        mask = torch.zeros(self.sequences * self.steps, dtype=torch.bool, device=self.index.device)
-        mask[self.index] = True
+        size = self.sequences * self.steps
+        mask = torch.full((size,), -torch.inf, dtype=dtype, device=self.index.device)
+        mask[self.index] = 0
         return mask.view(self.sequences, 1, 1, self.steps)
 
 
@@ -88,7 +89,7 @@ def real_steps(name: str, padded: Tensor, lengths: Tensor | None, positions: int
         )
     mask = torch.arange(longest, device=lengths.device) < lengths[:, None]
     values = padded[:, :longest][mask]
-    finite = values.isfinite().all(dim=1)
+    finite = (values * 0).sum(1) == 0  # 0 times NaN or infinity is NaN; isfinite() costs ten times it
     if not finite.all():
         sample = int(mask.nonzero()[~finite][0, 0])
         raise ValueError(f"{name} of sample {sample} holds NaN or infinity: clean the features")

@@ -10,10 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from annotator.errors import UsageError
-from annotator.learning.dataset import Dataset, Example
+from annotator.learning.dataset import FOREIGN, Dataset, Example
 from annotator.types import MODALITIES, Modality
-
-FOREIGN = "foreign"  # begins what made features that are not ours
 
 _log = logging.getLogger(__name__)
 

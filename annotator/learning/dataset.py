@@ -19,6 +19,8 @@ Array = NDArray[np.floating[Any]]
 TRAIN, VALID, TEST = "train", "valid", "test"
 SPLITS = (TRAIN, VALID, TEST)
 
+FOREIGN = "foreign"  # begins the id of what made features that are not ours
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Example:
@@ -44,7 +46,7 @@ class Dataset:
     name: str
     labels: tuple[str, ...]
     dimensions: Mapping[Modality, int]  # of a step; every modality that any example has
-    extractors: Mapping[Modality, str]  # what made the features: ids of ours, or "foreign ..."
+    extractors: Mapping[Modality, str]  # what made the features: ids of ours, or FOREIGN ...
     splits: Mapping[str, Sequence[Example]]  # keys among SPLITS
     files: Mapping[str, str] = field(default_factory=dict)  # name → sha256 of what was read
 

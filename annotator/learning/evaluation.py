@@ -6,7 +6,7 @@ import torch
 
 from annotator.errors import UsageError
 from annotator.learning.answers import answer
-from annotator.learning.dataset import Dataset, check
+from annotator.learning.dataset import FOREIGN, Dataset, check
 from annotator.learning.training import MODEL_FOLDER
 from annotator.metrics.evaluate import Evaluation, evaluate
 from lddu_model import Checkpoint, load
@@ -72,9 +72,16 @@ def demand_fit(model: Checkpoint, dataset: Dataset) -> None:
     for modality, dimension in dataset.dimensions.items():
         expected = config.spec(modality).dim
         made_by, known = dataset.extractors.get(modality), trained_on.get(modality)
-        if dimension != expected or (made_by and known and made_by != known):
+        if dimension != expected or not _compatible(made_by, known):
             raise UsageError(
                 f"the model takes {modality} features of {known or 'unknown origin'} with "
                 f"{expected} values a step, {dataset.name} has {made_by or 'unknown ones'} with "
                 f"{dimension}: take the features the model was trained on"
             )
+
+
+def _compatible(made_by: str | None, known: str | None) -> bool:
+    """Whether features can be of one kind; of those that are not ours only the width is known."""
+    if made_by is None or known is None or made_by == known:
+        return True
+    return made_by.startswith(FOREIGN) and known.startswith(FOREIGN)

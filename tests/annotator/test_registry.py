@@ -9,8 +9,8 @@ from safetensors.torch import load_file, save_file
 
 from annotator.errors import UsageError
 from annotator.features.extractor import DEFAULT_EXTRACTORS, extractor_spec
+from annotator.learning.dataset import FOREIGN
 from annotator.registry import (
-    FOREIGN,
     UNTRAINED,
     choose,
     extractors_of,
