@@ -10,9 +10,13 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from annotator import __version__
-from annotator.errors import AnnotateError
+from annotator.errors import AnnotateError, EnvironmentFault
 
 if TYPE_CHECKING:
+    import torch
+
+    from annotator.learning.dataset import Dataset
+    from annotator.learning.settings import Settings
     from annotator.workspace import Workspace
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -96,6 +100,45 @@ _features_option = click.option(
     callback=lambda _ctx, _param, named: _nearest(named),
     help="Where cached features are. [default: ANNOTATE_WORKSPACE, or the nearest .annotate]",
 )
+_out_option = click.option(
+    "--out",
+    required=True,
+    type=click.Path(path_type=Path),
+    help="Folder of this work alone: its state, curves and, at the end, the model.",
+)
+_format_option = click.option(
+    "--format",
+    "style",
+    type=click.Choice(["table", "json", "latex"]),
+    default="table",
+    show_default=True,
+    help="For people, machines or papers.",
+)
+_resamples_option = click.option(
+    "--resamples",
+    type=click.IntRange(0, 100_000),
+    default=1000,
+    show_default=True,
+    help="Of the bootstrap over videos or speakers; 0 gives no intervals.",
+)
+_SPLITS = click.Choice(["train", "valid", "test"])
+
+
+def _settings_options(command: F) -> F:
+    """--config and --set."""
+    one = click.option(
+        "--set",
+        "assignments",
+        multiple=True,
+        metavar="TABLE.NAME=VALUE",
+        help="One setting, over those of --config; may be given several times.",
+    )
+    file = click.option(
+        "--config", type=click.Path(path_type=Path), help="A TOML file of settings."
+    )
+    return file(one(command))
+
+
 _json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON for machines.")
 
 
@@ -308,20 +351,8 @@ def retry(what: tuple[str, ...], workspace: "Workspace", as_json: bool) -> None:
 
 @main.command()
 @click.argument("data", type=click.Path(path_type=Path))
-@click.option(
-    "--out",
-    required=True,
-    type=click.Path(path_type=Path),
-    help="Folder of this training: its state, curves and, at the end, the model.",
-)
-@click.option("--config", type=click.Path(path_type=Path), help="A TOML file of settings.")
-@click.option(
-    "--set",
-    "assignments",
-    multiple=True,
-    metavar="TABLE.NAME=VALUE",
-    help="One setting, over those of --config; may be given several times.",
-)
+@_out_option
+@_settings_options
 @_labels_option
 @_features_option
 @_device_option
@@ -349,17 +380,12 @@ def train(
       annotate train clips.csv --out trainings/ours --config ours.toml --set train.epochs=10
     """
     from annotator import training_console
-    from annotator.datasets import open_dataset
     from annotator.learning.distributed import join
     from annotator.learning.evaluation import open_model
-    from annotator.learning.settings import Settings, override, read_settings
     from annotator.learning.training import train as train_model
-    from annotator.predict import choose_device
 
-    settings = override(read_settings(config) if config else Settings(), assignments)
-    chosen = choose_device(device)
+    dataset, settings, chosen = _to_train(data, config, assignments, labels, cache, device)
     ranks = join(chosen)
-    dataset = open_dataset(data, labels=labels, cache=cache)
     with training_console.training_display(as_json=as_json, silent=not ranks.first) as watcher:
         folder = train_model(dataset, settings, out, device=chosen, watcher=watcher, ranks=ranks)
     if ranks.first:
@@ -370,27 +396,9 @@ def train(
 @main.command("eval")
 @click.argument("data", type=click.Path(path_type=Path))
 @click.argument("models", nargs=-1, required=True, type=click.Path(path_type=Path))
-@click.option(
-    "--split",
-    type=click.Choice(["train", "valid", "test"]),
-    default="test",
-    show_default=True,
-    help="The split to measure on.",
-)
-@click.option(
-    "--format",
-    "style",
-    type=click.Choice(["table", "json", "latex"]),
-    default="table",
-    show_default=True,
-)
-@click.option(
-    "--resamples",
-    type=click.IntRange(0, 100_000),
-    default=1000,
-    show_default=True,
-    help="Of the bootstrap over videos or speakers; 0 gives no intervals.",
-)
+@click.option("--split", type=_SPLITS, default="test", show_default=True, help="Of the clips.")
+@_format_option
+@_resamples_option
 @_labels_option
 @_features_option
 @_device_option
@@ -427,6 +435,270 @@ def evaluate(
         for name, model in opened.items()
     }
     training_console.print_evaluations(evaluations, style)
+
+
+@main.command()
+@click.argument("data", type=click.Path(path_type=Path))
+@_out_option
+@_settings_options
+@click.option("--seeds", default="0,1,2", show_default=True, help="Comma-separated seeds.")
+@click.option(
+    "--split",
+    type=click.Choice(["valid", "test"]),
+    default="valid",
+    show_default=True,
+    help="The split to measure on; thresholds always come from valid.",
+)
+@_format_option
+@_labels_option
+@_features_option
+@_device_option
+def ablate(
+    data: Path,
+    out: Path,
+    config: Path | None,
+    assignments: tuple[str, ...],
+    seeds: str,
+    split: str,
+    style: str,
+    labels: tuple[str, ...] | None,
+    cache: Path | None,
+    device: str,
+) -> None:
+    """Train LDDU without each of its parts, and show what each is worth.
+
+    Every row is trained with every seed; finished trainings are not done again.
+
+    \b
+    Example:
+      annotate ablate mosei.pkl --out ablation --seeds 0,1,2,3,4 --format latex
+    """
+    from annotator import training_console
+    from annotator.experiments.ablation import ablate as run_ablation
+
+    numbers = _whole_numbers(seeds)
+    dataset, settings, chosen = _to_train(data, config, assignments, labels, cache, device)
+    with training_console.training_display(as_json=False) as watcher:
+        found = run_ablation(
+            dataset, settings, out, seeds=numbers, device=chosen, watcher=watcher, split=split
+        )
+    tables = (found.table(), found.differences())
+    training_console.print_tables(tables, found.to_json(), style)
+
+
+@main.command()
+@click.argument("data", type=click.Path(path_type=Path))
+@_out_option
+@_settings_options
+@click.option("--trials", type=click.IntRange(1), help="Points of the grid to try. [default: 27]")
+@_format_option
+@_labels_option
+@_features_option
+@_device_option
+def sweep(
+    data: Path,
+    out: Path,
+    config: Path | None,
+    assignments: tuple[str, ...],
+    trials: int | None,
+    style: str,
+    labels: tuple[str, ...] | None,
+    cache: Path | None,
+    device: str,
+) -> None:
+    """Search the paper's grid of λ, β and γ, by the validation split only.
+
+    The same command goes on where it was cut off; more --trials add to those done.
+
+    \b
+    Example:
+      annotate sweep mosei.pkl --out sweep --trials 9
+    """
+    from annotator import training_console
+
+    try:
+        from annotator.experiments.sweep import sweep as run_sweep
+    except ImportError as error:
+        raise EnvironmentFault(
+            f"{error.name} is missing: pip install 'annotate-emotions[experiments]'"
+        ) from error
+    dataset, settings, chosen = _to_train(data, config, assignments, labels, cache, device)
+    with training_console.training_display(as_json=False) as watcher:
+        found = run_sweep(dataset, settings, out, device=chosen, watcher=watcher, trials=trials)
+    training_console.print_tables((found.table(),), found.to_json(), style)
+
+
+@main.command()
+@click.argument("data", type=click.Path(path_type=Path))
+@click.argument("model", type=click.Path(path_type=Path))
+@click.option("--split", type=_SPLITS, help="Only this split. [default: all]")
+@click.option(
+    "--map",
+    "named",
+    multiple=True,
+    metavar="CORPUS=MODEL",
+    help="A label of the corpus that means one of the model's; may be given several times.",
+)
+@_resamples_option
+@_format_option
+@_features_option
+@_device_option
+def crosseval(
+    data: Path,
+    model: Path,
+    split: str | None,
+    named: tuple[str, ...],
+    resamples: int,
+    style: str,
+    cache: Path | None,
+    device: str,
+) -> None:
+    """Measure a model on a corpus it was not trained on, on the labels both have.
+
+    Names such as joy and happy are known to mean the same; --map tells of others.
+
+    \b
+    Example:
+      annotate crosseval meld.csv trainings/mosei --map content=happy
+    """
+    from annotator import training_console
+    from annotator.datasets import open_dataset
+    from annotator.experiments.crosseval import crosseval as run_crosseval
+    from annotator.predict import choose_device
+
+    meant = _pairs(named)
+    found = run_crosseval(
+        model,
+        open_dataset(data, cache=cache),
+        device=choose_device(device),
+        split=split,
+        named=meant,
+        resamples=resamples,
+    )
+    training_console.print_crosseval(found, style)
+
+
+@main.command()
+@click.argument("data", type=click.Path(path_type=Path))
+@click.argument("model", type=click.Path(path_type=Path))
+@_settings_options
+@click.option("--split", type=_SPLITS, default="valid", show_default=True, help="Of the clips.")
+@click.option(
+    "--picture",
+    type=click.Path(path_type=Path),
+    help="Where to draw the latent distributions, as .png and .svg.",
+)
+@_json_option
+@_labels_option
+@_features_option
+@_device_option
+def diagnose(
+    data: Path,
+    model: Path,
+    config: Path | None,
+    assignments: tuple[str, ...],
+    split: str,
+    picture: Path | None,
+    as_json: bool,
+    labels: tuple[str, ...] | None,
+    cache: Path | None,
+    device: str,
+) -> None:
+    """Look for LDDU's failure signatures: each with a number, a threshold and the remedy.
+
+    Whether the queue is stale is known of an unfinished training only: name its folder, and its
+    settings as for `annotate train`.
+
+    \b
+    Example:
+      annotate diagnose mosei.pkl trainings/mosei --picture latents
+    """
+    from annotator import training_console
+    from annotator.experiments.diagnosis import diagnose as run_diagnosis
+    from annotator.experiments.diagnosis_training import best_so_far, open_training
+    from annotator.learning.evaluation import open_model
+
+    dataset, settings, chosen = _to_train(data, config, assignments, labels, cache, device)
+    training = open_training(model, dataset, settings, chosen)
+    opened = best_so_far(training, dataset) if training else open_model(model)
+    found = run_diagnosis(opened, dataset, split, device=chosen, training=training, picture=picture)
+    training_console.print_diagnosis(found, as_json=as_json)
+
+
+@main.command("corrupt-test")
+@click.argument("data", type=click.Path(path_type=Path))
+@click.argument("model", type=click.Path(path_type=Path))
+@click.option("--split", type=_SPLITS, default="valid", show_default=True, help="Of the clips.")
+@click.option(
+    "--picture", type=click.Path(path_type=Path), help="Where to draw curves, as .png and .svg."
+)
+@_resamples_option
+@_json_option
+@_labels_option
+@_features_option
+@_device_option
+def corrupt_test(
+    data: Path,
+    model: Path,
+    split: str,
+    picture: Path | None,
+    resamples: int,
+    as_json: bool,
+    labels: tuple[str, ...] | None,
+    cache: Path | None,
+    device: str,
+) -> None:
+    """Spoil the features at rising strength: uncertainty must rise, quality fall gracefully.
+
+    \b
+    Example:
+      annotate corrupt-test mosei.pkl trainings/mosei --picture curves
+    """
+    from annotator import training_console
+    from annotator.datasets import open_dataset
+    from annotator.experiments.corruption_curves import corrupt_test as run_corrupt_test
+    from annotator.experiments.corruption_picture import draw_curves
+    from annotator.learning.evaluation import open_model
+    from annotator.predict import choose_device
+
+    opened, chosen = open_model(model), choose_device(device)
+    dataset = open_dataset(data, labels=labels, cache=cache)
+    found = run_corrupt_test(opened, dataset, split, device=chosen, resamples=resamples)
+    if picture:
+        draw_curves(found, picture)
+    training_console.print_corruption(found, as_json=as_json)
+
+
+def _to_train(
+    data: Path,
+    config: Path | None,
+    assignments: tuple[str, ...],
+    labels: tuple[str, ...] | None,
+    cache: Path | None,
+    device: str,
+) -> "tuple[Dataset, Settings, torch.device]":
+    """What every training starts from; settings are read first, for they are quick to refuse."""
+    from annotator.datasets import open_dataset
+    from annotator.learning.settings import Settings, override, read_settings
+    from annotator.predict import choose_device
+
+    settings = override(read_settings(config) if config else Settings(), assignments)
+    chosen = choose_device(device)
+    return open_dataset(data, labels=labels, cache=cache), settings, chosen
+
+
+def _whole_numbers(text: str) -> list[int]:
+    try:
+        return [int(number) for number in text.split(",")]
+    except ValueError:
+        raise click.BadParameter(f"{text!r} is not a list of whole numbers, as in 0,1,2") from None
+
+
+def _pairs(assignments: tuple[str, ...]) -> dict[str, str]:
+    pairs = [assignment.partition("=") for assignment in assignments]
+    if any(not (left.strip() and right.strip()) for left, _, right in pairs):
+        raise click.BadParameter("--map takes CORPUS=MODEL, as in content=happy")
+    return {left.strip(): right.strip() for left, _, right in pairs}
 
 
 @main.group(cls=_Group)

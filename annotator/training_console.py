@@ -2,7 +2,7 @@
 
 import json
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
@@ -11,8 +11,11 @@ from typing import Self
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table as RichTable
 
-from annotator.console import literal, out_console, progress_console, say
-from annotator.learning.training import Epoch, Watcher
+from annotator.console import literal, out_console, print_json, progress_console, say
+from annotator.experiments.corruption_curves import CorruptionCurves
+from annotator.experiments.crosseval import CrossEvaluation
+from annotator.experiments.diagnosis import Diagnosis
+from annotator.learning.training import Epoch
 from annotator.metrics import tables
 from annotator.metrics.evaluate import Evaluation, Summary, summarise
 
@@ -42,6 +45,9 @@ class _TrainingDisplay:
     def __exit__(self, *_: object) -> None:
         self._bar.stop()
 
+    def training(self, name: str, number: int, total: int) -> None:
+        self._console.print(f"training {number} of {total}: {literal(name)}", highlight=False)
+
     def step(self, done: int, total: int) -> None:
         self._bar.update(self._task, completed=done, total=total)
 
@@ -61,7 +67,7 @@ class _TrainingDisplay:
 
 
 @contextmanager
-def training_display(*, as_json: bool, silent: bool = False) -> Iterator[Watcher]:
+def training_display(*, as_json: bool, silent: bool = False) -> Iterator["_TrainingDisplay"]:
     """What shows a training's progress: on the error stream, or as JSON lines on the output."""
     with _TrainingDisplay(as_json=as_json, silent=silent) as display:
         yield display
@@ -91,11 +97,72 @@ def print_evaluations(evaluations: Mapping[str, Evaluation], style: str) -> None
     shown = [tables.metric_table(results)]
     if len(evaluations) == 1:
         shown.append(tables.label_table(next(iter(evaluations.values()))).turned())
-    for table in shown:
+    print_tables(shown, None, style)
+
+
+def print_tables(found: Sequence[tables.Table], numbers: object, style: str) -> None:
+    """Tables for people or papers, or all numbers as JSON."""
+    if style == "json":
+        print_json(numbers)
+        return
+    for table in found:
         if style == "latex":
             sys.stdout.write(tables.latex(table) + "\n")
         else:
             out_console().print(_rich(table))
+
+
+def print_crosseval(found: CrossEvaluation, style: str) -> None:
+    """What the corpus and the model share, and how good the model is on it."""
+    results = {found.dataset: found.evaluation}
+    shown = (tables.metric_table(results), tables.label_table(found.evaluation).turned())
+    print_tables(shown, found.to_json(), style)
+    if style != "table":
+        return
+    pairs = ", ".join(f"{ours} as {theirs}" for ours, theirs in found.matched.pairs.items())
+    say(f"Labels: {pairs}. {found.left_out} clips could not be judged.")
+    for names, whose in (
+        (found.matched.unknown, "the model does not know"),
+        (found.matched.unasked, "the corpus does not have"),
+    ):
+        if names:
+            say(f"Left out, for {whose} them: {', '.join(names)}.")
+    if not found.verified:
+        say("Not verified: one of the two does not say which files it is of.")
+
+
+def print_diagnosis(found: Diagnosis, *, as_json: bool) -> None:
+    """Each signature with its number, threshold and, where it failed, the remedy."""
+    if as_json:
+        print_json(found.to_json())
+        return
+    table = RichTable("signature", "value", "healthy", "", title=f"{found.clips} clips")
+    for finding in found.findings:
+        verdict = {True: "[bold red]failed", False: "ok", None: "unknown"}[finding.failed]
+        value = "unknown" if finding.failed is None else f"{finding.value:.3f}"
+        sign = "<" if finding.fails == "above" else ">"
+        name = literal(f"{finding.name}: {finding.measure}")
+        table.add_row(name, value, f"{sign} {finding.threshold:g}", verdict)
+    out_console().print(table)
+    for finding in found.findings:
+        if finding.failed is not False:
+            say(f"{finding.name}: {finding.explanation} {finding.remedy}")
+    for picture in found.pictures:
+        say(f"Picture: {picture}")
+
+
+def print_corruption(found: CorruptionCurves, *, as_json: bool) -> None:
+    """Whether uncertainty rises and quality falls gracefully, a row a corruption."""
+    if as_json:
+        print_json(found.to_json())
+        return
+    names = list(found.curves[0].rises) + list(found.curves[0].falls)
+    table = RichTable("corruption", "clips", *names, title=literal(found.proxy))
+    for curve in found.curves:
+        rises = ["rises" if rise.rises else "[bold red]does not" for rise in curve.rises.values()]
+        falls = ["gracefully" if f.graceful else "[bold red]badly" for f in curve.falls.values()]
+        table.add_row(literal(curve.name), str(curve.clips), *rises, *falls)
+    out_console().print(table)
 
 
 def _rich(table: tables.Table) -> RichTable:

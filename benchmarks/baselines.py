@@ -169,7 +169,7 @@ def train_epoch(
             inputs, target = _batch(examples, batch, kept, task.device)
             with _mixed(task.device):
                 loss = network.loss(inputs, target)
-            (loss / t.accumulate).backward()  # type: ignore[no-untyped-call]
+            (loss / t.accumulate).backward()
             if (place + 1) % t.accumulate == 0 or place + 1 == len(batches):
                 step, steps = epoch * len(batches) + place, t.epochs * len(batches)
                 rate = t.learning_rate * warmup_cosine(step, steps, t.warmup)

@@ -78,10 +78,10 @@ def write_parquet(folder: Path, dataset: Dataset | None = None) -> Path:
             for m in MODALITIES
         }
         for column, label in enumerate(whole.labels):
-            columns[label] = [float(e.target[column]) for e in examples]
+            columns[f"label:{label}"] = [float(e.target[column]) for e in examples]
         columns |= {"id": [e.id for e in examples], "video": [e.group for e in examples]}
         types = [(m, pa.list_(pa.list_(pa.float32()))) for m in MODALITIES]
-        types += [(label, pa.float32()) for label in whole.labels]
+        types += [(f"label:{label}", pa.float32()) for label in whole.labels]
         types += [("id", pa.string()), ("video", pa.string())]
         file = folder / "data" / f"{split.replace('valid', 'validation')}-00000-of-00001.parquet"
         pq.write_table(pa.table(columns, schema=pa.schema(types)), file)

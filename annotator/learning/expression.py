@@ -152,7 +152,7 @@ def train(faces: Faces, epochs: int, seed: int) -> Iterator[ExpressionNet]:
                 _, logits = net(batch)
             optimizer.zero_grad()
             loss = functional.cross_entropy(logits.float(), targets[chosen])
-            loss.backward()  # type: ignore[no-untyped-call]
+            loss.backward()
             optimizer.step()
             schedule.step()
             average.update_parameters(net)

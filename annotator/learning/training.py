@@ -151,7 +151,7 @@ class Training:
         losses: Losses = self.objective(
             output, self.targets[index].to(self.device), index.to(self.device), strength
         )
-        (losses.total / t.accumulate).backward()  # type: ignore[no-untyped-call]
+        (losses.total / t.accumulate).backward()
         if closing:
             sum_gradients(self.network, self.ranks)
             torch.nn.utils.clip_grad_norm_(self.network.parameters(), t.clip)
