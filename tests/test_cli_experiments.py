@@ -29,7 +29,7 @@ def test_ablate_shows_rows_and_differences(data, tmp_path):
     assert done.code == 0, done.err
     assert "without" in done.out
     found = annotate(*command, "--format", "json").json  # everything is trained already
-    assert {"full", "without-contrastive"} <= found["rows"].keys()
+    assert {"full", "no-contrastive"} <= found["rows"].keys()
 
 
 def test_sweep_goes_on_and_prints_the_best_first(data, tmp_path):
