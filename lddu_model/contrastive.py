@@ -198,7 +198,7 @@ class _Contrast(torch.autograd.Function):
 
 
 def _exponentials(left: Tensor, right: Tensor) -> Tensor:
-    """exp s_ij, (a, b), of (a, w) and (b, w), one of them scaled: two unit vectors make |s| ≤ 1/τ."""
+    """(a, w) and (b, w), one of them scaled, to (a, b), exp s_ij; no |s_ij| is above 1/τ."""
     return torch.mm(left, right.T).exp_()
 
 
