@@ -15,8 +15,9 @@ demo: .venv/installed
 	$(BIN)/annotate run demo/corpus demo/corpus/manifest.csv --workspace demo/.annotate
 	$(BIN)/annotate list --uncertain-top 20 --workspace demo/.annotate
 
+# A thread a worker: more would only wait for each other.
 test: .venv/installed
-	$(BIN)/python -m pytest -n 2 --dist loadfile
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile
 
 lint: .venv/installed
 	$(BIN)/ruff check .
