@@ -1,0 +1,132 @@
+"""Does σ find the noise? LDDU and its ablations on a corpus whose truth is planted.
+
+    python benchmarks/synthetic_truth.py --seeds 0 1 2
+
+Each row is trained on clips whose noise is drawn for each modality by itself, and measured on clips
+it has not seen: the Spearman correlation of ‖σ‖ with the true noise in each modality, and micro-F1
+beside that of the exact posterior, which nothing can beat. All thresholds come from validation.
+"""
+
+import argparse
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from annotator.learning.answers import answer
+from annotator.learning.dataset import TEST, VALID
+from annotator.learning.settings import Settings, override
+from annotator.learning.synthetic import Planted, World, plant
+from annotator.learning.training import Epoch, train
+from annotator.metrics import multilabel
+from annotator.metrics.bootstrap import mean_sd
+from annotator.metrics.inputs import Array
+from annotator.metrics.thresholds import f1_thresholds
+from annotator.metrics.uncertainty import spearman
+from annotator.types import MODALITIES
+from lddu_model import load
+
+WORLD = World(labels=3, centre=4.0, dimensions={"visual": 6, "audio": 8, "text": 10})
+SMALL = (
+    "train.patience=0",
+    "train.learning_rate=3e-3",
+    "loss.queue=512",
+    "network.hidden=32",
+    "network.feedforward=32",
+    "network.heads=4",
+    "network.layers=1",
+    "network.latent_hidden=[32]",
+    "network.latent=16",
+    "network.head_hidden=32",
+    "network.dropout=0.05",
+    "network.attention_dropout=0.0",
+    "network.classifier_dropout=0.0",
+)
+ROWS: dict[str, tuple[str, ...]] = {
+    "full": (),
+    "without calibration": ("loss.lambda_=0",),
+    "released calibration": ("loss.calibration=released",),
+    "σ constant": ("network.constant_sigma=true",),
+    "without contrastive": ("loss.beta=0",),
+    "without queue": ("loss.queue=0",),
+    "fusion by difficulty": ("network.fusion=difficulty",),
+}
+
+
+@dataclass(frozen=True)
+class Found:
+    """What a trained network knows of clips it has not seen."""
+
+    noise: tuple[float, ...]  # Spearman of ‖σ‖ with the noise; visual, audio, text
+    other: float  # the largest correlation with another modality's noise, in size
+    f1: float
+    bayes_f1: float
+
+
+class Silent:
+    """A watcher without an interest."""
+
+    def step(self, done: int, total: int) -> None:
+        """Nothing."""
+
+    def epoch(self, epoch: Epoch) -> None:
+        """Nothing."""
+
+
+def measure(planted: Planted, *assignments: str) -> Found:
+    """Train with these settings and measure on the test split."""
+    cpu = torch.device("cpu")
+    settings = override(Settings(), (*SMALL, *assignments))
+    with tempfile.TemporaryDirectory() as folder:
+        out = Path(folder) / "training"
+        network = load(train(planted.dataset, settings, out, device=cpu, watcher=Silent())).network
+    valid, test = (answer(network, planted.dataset.split(s), cpu) for s in (VALID, TEST))
+    assert test.sigma_norm is not None
+    norms, noise = test.sigma_norm.mean(axis=1), planted.truth[TEST].noise
+    found = np.array(
+        [[float(spearman(norms[:, i], noise[:, j])) for j in range(3)] for i in range(3)]
+    )
+    exact = (planted.truth[VALID].posterior, planted.truth[TEST].posterior)
+    return Found(
+        noise=tuple(found.diagonal().tolist()),
+        other=float(np.abs(found - np.diag(found.diagonal())).max()),
+        f1=_f1(valid.probability, valid.target, test.probability, test.target),
+        bayes_f1=_f1(exact[0], valid.target, exact[1], test.target),
+    )
+
+
+def _f1(valid: Array, valid_target: Array, test: Array, test_target: Array) -> float:
+    thresholds = f1_thresholds(valid, valid_target)
+    return float(multilabel.count(test, test_target, thresholds).pooled().f1)
+
+
+def show(name: str, found: Sequence[Found]) -> None:
+    """One line: means and deviations over the seeds."""
+    numbers = [mean_sd([f.noise[m] for f in found]) for m in range(len(MODALITIES))]
+    below = mean_sd([f.bayes_f1 - f.f1 for f in found])
+    row = "  ".join(f"{n.mean:+.2f} ± {n.sd:.2f}" for n in numbers)
+    other = max(f.other for f in found)
+    print(f"{name:22} {row}   {other:.2f}   {below.mean:+.3f} ± {below.sd:.3f}", flush=True)
+
+
+def main() -> None:
+    """Print the table."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    parser.add_argument("--clips", type=int, default=8000)
+    parser.add_argument("--epochs", type=int, default=20)
+    options = parser.parse_args()
+    torch.set_num_threads(1)
+    corpora = {seed: plant(WORLD, options.clips, 500, 1000, seed) for seed in options.seeds}
+    heads = "  ".join(f"{m:12}" for m in MODALITIES)
+    print(f"{'ρ(‖σ‖, true noise)':22} {heads}   other  mi-F1 below Bayes")
+    for name, changes in ROWS.items():
+        fixed = (*changes, f"train.epochs={options.epochs}")
+        show(name, [measure(p, *fixed, f"train.seed={seed}") for seed, p in corpora.items()])
+
+
+if __name__ == "__main__":
+    main()
