@@ -5,6 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from commands import annotate
+from toy_corpus import ARGUMENTS, write_parquet
+
 REPOSITORY = Path(__file__).resolve().parent.parent
 
 
@@ -22,3 +25,17 @@ def shared() -> Path:
     if not folder.is_dir():
         pytest.skip("the shared data folder is not there (set ANNOTATE_SHARED)")
     return folder
+
+
+@pytest.fixture(scope="session")
+def toy_data(tmp_path_factory) -> Path:
+    """A small labelled corpus with features, as a folder of parquet files."""
+    return write_parquet(tmp_path_factory.mktemp("toy") / "corpus")
+
+
+@pytest.fixture(scope="session")
+def toy_training(toy_data) -> Path:
+    """The folder of a training on it."""
+    done = annotate("train", toy_data, "--out", toy_data.parent / "training", *ARGUMENTS)
+    assert done.code == 0, done.err
+    return toy_data.parent / "training"

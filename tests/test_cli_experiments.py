@@ -5,26 +5,13 @@ from dataclasses import replace
 import pytest
 
 from commands import annotate
-from toy_corpus import TINY, corpus, write_parquet
+from toy_corpus import ARGUMENTS, corpus, write_parquet
 
-SETTINGS = [word for assignment in TINY for word in ("--set", assignment)]
-QUICK = [*SETTINGS, "--set", "train.epochs=1"]
-
-
-@pytest.fixture(scope="module")
-def data(tmp_path_factory):
-    return write_parquet(tmp_path_factory.mktemp("toy") / "corpus")
+QUICK = [*ARGUMENTS, "--set", "train.epochs=1"]
 
 
-@pytest.fixture(scope="module")
-def trained(data):
-    done = annotate("train", data, "--out", data.parent / "training", *SETTINGS)
-    assert done.code == 0, done.err
-    return data.parent / "training"
-
-
-def test_ablate_shows_rows_and_differences(data, tmp_path):
-    command = ["ablate", data, "--out", tmp_path / "a", "--seeds", "0", *QUICK]
+def test_ablate_shows_rows_and_differences(toy_data, tmp_path):
+    command = ["ablate", toy_data, "--out", tmp_path / "a", "--seeds", "0", *QUICK]
     done = annotate(*command, timeout=280)
     assert done.code == 0, done.err
     assert "without" in done.out
@@ -32,8 +19,8 @@ def test_ablate_shows_rows_and_differences(data, tmp_path):
     assert {"full", "no-contrastive"} <= found["rows"].keys()
 
 
-def test_sweep_goes_on_and_prints_the_best_first(data, tmp_path):
-    command = ["sweep", data, "--out", tmp_path / "s", *QUICK, "--format", "json"]
+def test_sweep_goes_on_and_prints_the_best_first(toy_data, tmp_path):
+    command = ["sweep", toy_data, "--out", tmp_path / "s", *QUICK, "--format", "json"]
     one = annotate(*command, "--trials", 1)
     assert one.code == 0, one.err
     two = annotate(*command, "--trials", 2)
@@ -42,30 +29,30 @@ def test_sweep_goes_on_and_prints_the_best_first(data, tmp_path):
     assert "training 1 of" not in two.err
 
 
-def test_crosseval_refuses_its_own_corpus_and_takes_another(data, trained, tmp_path):
-    own = annotate("crosseval", data, trained)
+def test_crosseval_refuses_its_own_corpus_and_takes_another(toy_data, toy_training, tmp_path):
+    own = annotate("crosseval", toy_data, toy_training)
     assert own.code == 2
     assert own.err.count("\n") == 1
     whole = corpus(train=8, valid=8, test=20)
     renamed = replace(whole, labels=("joy", "content", "angry"))
     other = write_parquet(tmp_path / "other", renamed)
-    done = annotate("crosseval", other, trained, "--map", "content=sad", "--resamples", 20)
+    done = annotate("crosseval", other, toy_training, "--map", "content=sad", "--resamples", 20)
     assert done.code == 0, done.err
     assert "joy as happy, content as sad, angry as anger" in done.out
 
 
-def test_diagnose_names_the_signatures(data, trained, tmp_path):
-    done = annotate("diagnose", data, trained, "--picture", tmp_path / "latents")
+def test_diagnose_names_the_signatures(toy_data, toy_training, tmp_path):
+    done = annotate("diagnose", toy_data, toy_training, "--picture", tmp_path / "latents")
     assert done.code == 0, done.err
     assert "variance collapse" in done.out
     assert (tmp_path / "latents.png").stat().st_size > 10_000
-    numbers = annotate("diagnose", data, trained, "--json").json
+    numbers = annotate("diagnose", toy_data, toy_training, "--json").json
     assert {finding["name"] for finding in numbers["findings"]} >= {"modality gap", "stale queue"}
 
 
-def test_corrupt_test_prints_and_draws_curves(data, trained, tmp_path):
+def test_corrupt_test_prints_and_draws_curves(toy_data, toy_training, tmp_path):
     picture = tmp_path / "curves"
-    done = annotate("corrupt-test", data, trained, "--resamples", 10, "--picture", picture)
+    done = annotate("corrupt-test", toy_data, toy_training, "--resamples", 10, "--picture", picture)
     assert done.code == 0, done.err
     assert "feature space" in done.out
     assert picture.with_suffix(".svg").exists()
@@ -79,10 +66,10 @@ def test_corrupt_test_prints_and_draws_curves(data, trained, tmp_path):
         (["diagnose", "missing"], "no model in"),
     ],
 )
-def test_mistakes_are_told(data, command, line, tmp_path, monkeypatch):
+def test_mistakes_are_told(toy_data, command, line, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     name, *rest = command
-    done = annotate(name, data, *rest)
+    done = annotate(name, toy_data, *rest)
     assert done.code == 2
     assert line in done.err
     assert "Traceback" not in done.err

@@ -6,68 +6,56 @@ import json
 import pytest
 
 from commands import annotate
-from toy_corpus import LABELS, TINY, write_parquet
-
-SETTINGS = [word for assignment in TINY for word in ("--set", assignment)]
+from toy_corpus import ARGUMENTS, LABELS
 
 
-@pytest.fixture(scope="module")
-def data(tmp_path_factory):
-    return write_parquet(tmp_path_factory.mktemp("toy") / "corpus")
-
-
-@pytest.fixture(scope="module")
-def trained(data):
-    done = annotate("train", data, "--out", data.parent / "training", *SETTINGS)
-    assert done.code == 0, done.err
-    return data.parent / "training"
-
-
-def test_train_says_how_it_goes_and_where_the_model_lies(data, tmp_path):
+def test_train_says_how_it_goes_and_where_the_model_lies(toy_data, tmp_path):
     config = tmp_path / "tiny.toml"
     config.write_text("[train]\nepochs = 2\nbatch = 16\n[network]\nhidden = 8\nlayers = 1\n")
-    done = annotate("train", data, "--out", tmp_path / "t", "--config", config)
+    done = annotate("train", toy_data, "--out", tmp_path / "t", "--config", config)
     assert done.code == 0
     assert [line.split(":")[0] for line in done.err.splitlines()] == ["epoch   1", "epoch   2"]
     assert done.out.startswith(f"Model: {tmp_path}/t/model")
 
 
-def test_json_is_a_line_an_epoch(data, tmp_path):
-    done = annotate("train", data, "--out", tmp_path / "t", *SETTINGS, "--json")
+def test_json_is_a_line_an_epoch(toy_data, tmp_path):
+    done = annotate("train", toy_data, "--out", tmp_path / "t", *ARGUMENTS, "--json")
     lines = [json.loads(line) for line in done.out.splitlines()]
     assert [line["event"] for line in lines] == ["epoch"] * 3 + ["done"]
     assert lines[-1]["validation"]["labels"].keys() == set(LABELS)
     assert not done.err
 
 
-def test_the_same_command_again_trains_nothing(data, trained):
-    again = annotate("train", data, "--out", trained, *SETTINGS)
+def test_the_same_command_again_trains_nothing(toy_data, toy_training):
+    again = annotate("train", toy_data, "--out", toy_training, *ARGUMENTS)
     assert (again.code, again.err) == (0, "")
 
 
-def test_eval_prints_what_was_asked_for(data, trained):
-    table = annotate("eval", data, trained, "--resamples", 50)
+def test_eval_prints_what_was_asked_for(toy_data, toy_training):
+    table = annotate("eval", toy_data, toy_training, "--resamples", 50)
     assert table.code == 0, table.err
     assert "mi-F1" in table.out
     assert "happy" in table.out
-    numbers = annotate("eval", data, trained, "--resamples", 50, "--format", "json").json
+    numbers = annotate("eval", toy_data, toy_training, "--resamples", 50, "--format", "json").json
     (found,) = numbers.values()
     assert found["clips"] == 30
     assert found["metrics"]["micro_f1"]["low"] <= found["metrics"]["micro_f1"]["value"]
-    latex = annotate("eval", data, trained, trained, "--resamples", 0, "--format", "latex")
+    latex = annotate(
+        "eval", toy_data, toy_training, toy_training, "--resamples", 0, "--format", "latex"
+    )
     assert latex.out.startswith("\\begin{tabular}")
 
 
-def test_several_models_have_a_mean(data, trained):
-    other = data.parent / "other"
-    annotate("train", data, "--out", other, *SETTINGS, "--set", "train.seed=1")
-    table = annotate("eval", data, trained, other, "--resamples", 0)
+def test_several_models_have_a_mean(toy_data, toy_training):
+    other = toy_data.parent / "other"
+    annotate("train", toy_data, "--out", other, *ARGUMENTS, "--set", "train.seed=1")
+    table = annotate("eval", toy_data, toy_training, other, "--resamples", 0)
     assert "mean ± sd" in table.out
 
 
-def test_the_model_enters_a_workspace_with_all_that_is_known(trained, tmp_path):
+def test_the_model_enters_a_workspace_with_all_that_is_known(toy_training, tmp_path):
     workspace = ["--workspace", tmp_path / "w"]
-    done = annotate("models", "import", trained, "--name", "toy", *workspace)
+    done = annotate("models", "import", toy_training, "--name", "toy", *workspace)
     assert done.code == 0, done.err
     shown = annotate("models", "show", "toy", *workspace).json
     assert shown["trained"] is True
@@ -76,8 +64,10 @@ def test_the_model_enters_a_workspace_with_all_that_is_known(trained, tmp_path):
     assert described["metadata"]["settings"]["train"]["epochs"] == 3
 
 
-def test_labels_can_be_chosen(data, tmp_path):
-    done = annotate("train", data, "--out", tmp_path / "t", *SETTINGS, "--labels", "anger,happy")
+def test_labels_can_be_chosen(toy_data, tmp_path):
+    done = annotate(
+        "train", toy_data, "--out", tmp_path / "t", *ARGUMENTS, "--labels", "anger,happy"
+    )
     assert done.code == 0, done.err
     curves = list(csv.DictReader((tmp_path / "t" / "curves.csv").open()))
     assert len(curves) == 3
@@ -95,8 +85,8 @@ def test_labels_can_be_chosen(data, tmp_path):
         (["--set", "network.hidden=9"], "these settings make no network"),
     ],
 )
-def test_mistakes_are_one_line_and_write_nothing(data, tmp_path, arguments, line):
-    done = annotate("train", data, "--out", tmp_path / "t", *arguments)
+def test_mistakes_are_one_line_and_write_nothing(toy_data, tmp_path, arguments, line):
+    done = annotate("train", toy_data, "--out", tmp_path / "t", *arguments)
     assert done.code == 2
     assert done.err.startswith("Error: ")
     assert len(done.err.splitlines()) == 1
@@ -104,7 +94,7 @@ def test_mistakes_are_one_line_and_write_nothing(data, tmp_path, arguments, line
     assert not (tmp_path / "t").exists()
 
 
-def test_eval_of_a_split_that_is_not_there(data, trained, tmp_path):
-    missing = annotate("eval", data, tmp_path)
+def test_eval_of_a_split_that_is_not_there(toy_data, toy_training, tmp_path):
+    missing = annotate("eval", toy_data, tmp_path)
     assert (missing.code, missing.err.count("\n")) == (2, 1)
     assert "no model in" in missing.err

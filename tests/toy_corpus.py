@@ -25,6 +25,8 @@ TINY = (
     "network.head_hidden=8",
 )
 
+ARGUMENTS = tuple(word for assignment in TINY for word in ("--set", assignment))
+
 
 def corpus(train: int = 70, valid: int = 40, test: int = 30) -> Dataset:
     """Steps lie around the mean of the clip's labels; now and then a modality is missing."""
