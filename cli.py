@@ -761,6 +761,7 @@ def import_model(
     """
     from annotator import console, registry
 
+    workspace.open_store().close()  # its database makes the folder a workspace to every command
     if file.is_dir():
         version = registry.import_trained(workspace, file, name)
     else:

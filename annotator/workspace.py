@@ -78,7 +78,7 @@ def open_workspace(root: Path, *, create: bool) -> Workspace:
     """
     workspace = Workspace(root)
     if not create:
-        if not (workspace.database.is_file() or any(workspace.models.glob("*/model.json"))):
+        if not workspace.database.is_file():
             raise UsageError(
                 f"no workspace at {root}: run `annotate run CORPUS` or `annotate init` first, "
                 "or name one with --workspace"
