@@ -151,8 +151,7 @@ class ContrastiveLoss(nn.Module):
             similar = _exponentials(self.rows, columns * self.scale)
             similar[first : first + BLOCK].fill_diagonal_(0)
             self.block_sums[:, block] = similar.sum(1)
-            parts = [part.sum(0) for part in torch.split(similar, BLOCK)]
-            self.block_sums[first : first + BLOCK] = torch.stack(parts, dim=1)
+            self.block_sums[first : first + BLOCK] = _sums_by_block(similar).T
 
 
 class _Contrast(torch.autograd.Function):
@@ -200,6 +199,14 @@ class _Contrast(torch.autograd.Function):
 def _exponentials(left: Tensor, right: Tensor) -> Tensor:
     """(a, w) and (b, w), one of them scaled, to (a, b), exp s_ij; no |s_ij| is above 1/τ."""
     return torch.mm(left, right.T).exp_()
+
+
+def _sums_by_block(similar: Tensor) -> Tensor:
+    """(K, a) to (blocks, a); the last block may be a shorter one."""
+    whole = len(similar) // BLOCK
+    sums = similar[: whole * BLOCK].unflatten(0, (whole, BLOCK)).sum(1)
+    rest = similar[whole * BLOCK :]
+    return torch.cat([sums, rest.sum(0, keepdim=True)]) if len(rest) else sums
 
 
 def _blocks(first: int, end: int) -> set[int]:

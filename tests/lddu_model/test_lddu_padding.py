@@ -153,3 +153,12 @@ def test_pack_undoes_pad(lengths):
     assert torch.equal(packing.pack(padded), packed)
     assert not padded[~mask].any()
     assert packing.position.tolist() == [t for n in lengths for t in range(n)]
+
+
+def test_large_values_whose_sum_overflows_are_finite(net, make_batch):
+    batch = make_batch(2)
+    batch["text"] = torch.full_like(batch["text"], 3e38)
+    assert net(**batch).present.all()
+    batch["text"][1, 2, 0] = -torch.inf
+    with pytest.raises(ValueError, match="text of sample 1 holds NaN or infinity"):
+        net(**batch)
