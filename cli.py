@@ -380,8 +380,8 @@ def train(
       annotate train clips.csv --out trainings/ours --config ours.toml --set train.epochs=10
     """
     from annotator import training_console
+    from annotator.learning.card import open_model
     from annotator.learning.distributed import join
-    from annotator.learning.evaluation import open_model
     from annotator.learning.training import train as train_model
 
     dataset, settings, chosen = _to_train(data, config, assignments, labels, cache, device)
@@ -424,7 +424,8 @@ def evaluate(
     """
     from annotator import training_console
     from annotator.datasets import open_dataset
-    from annotator.learning.evaluation import evaluate_model, open_model
+    from annotator.learning.card import open_model
+    from annotator.learning.evaluation import evaluate_model
     from annotator.predict import choose_device
 
     opened = {str(folder): open_model(folder) for folder in models}
@@ -616,7 +617,7 @@ def diagnose(
     from annotator import training_console
     from annotator.experiments.diagnosis import diagnose as run_diagnosis
     from annotator.experiments.diagnosis_training import best_so_far, open_training
-    from annotator.learning.evaluation import open_model
+    from annotator.learning.card import open_model
 
     dataset, settings, chosen = _to_train(data, config, assignments, labels, cache, device)
     training = open_training(model, dataset, settings, chosen)
@@ -658,7 +659,7 @@ def corrupt_test(
     from annotator.datasets import open_dataset
     from annotator.experiments.corruption_curves import corrupt_test as run_corrupt_test
     from annotator.experiments.corruption_picture import draw_curves
-    from annotator.learning.evaluation import open_model
+    from annotator.learning.card import open_model
     from annotator.predict import choose_device
 
     opened, chosen = open_model(model), choose_device(device)

@@ -127,7 +127,7 @@ def import_trained(workspace: Workspace, folder: Path, name: str) -> ModelVersio
     Raises:
         UsageError: the name is taken or unfit, or there is no such model.
     """
-    from annotator.learning.evaluation import open_model
+    from annotator.learning.card import open_model
 
     _check_name(name)
     model = open_model(folder)

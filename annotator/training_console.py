@@ -15,6 +15,7 @@ from annotator.console import literal, out_console, print_json, progress_console
 from annotator.experiments.corruption_curves import CorruptionCurves
 from annotator.experiments.crosseval import CrossEvaluation
 from annotator.experiments.diagnosis import Diagnosis
+from annotator.experiments.diagnosis_propagation import ErrorPropagation
 from annotator.learning.training import Epoch
 from annotator.metrics import tables
 from annotator.metrics.evaluate import Evaluation, Summary, summarise
@@ -147,8 +148,24 @@ def print_diagnosis(found: Diagnosis, *, as_json: bool) -> None:
     for finding in found.findings:
         if finding.failed is not False:
             say(f"{finding.name}: {finding.explanation} {finding.remedy}")
+    _print_propagation(found.propagation)
     for picture in found.pictures:
         say(f"Picture: {picture}")
+
+
+def _print_propagation(found: ErrorPropagation) -> None:
+    table = RichTable(
+        "label", "errors of ŷ", "due to ŷ_dir", "both wrong", "of the heads", "ŷ_dir mended"
+    )
+    for name, p in {"all": found.overall, **found.per_label}.items():
+        counts = (p.final_errors, p.caused, p.shared, p.introduced, p.corrected)
+        table.add_row(literal(name), *map(str, counts))
+    out_console().print(table)
+    for lost in found.dropped:
+        say(
+            f"Without {lost.modality}, of {lost.clips} clips: ŷ moves by {lost.shift:.3f}, "
+            f"mi-F1 from {lost.micro_f1:.3f} to {lost.micro_f1_without:.3f}."
+        )
 
 
 def print_corruption(found: CorruptionCurves, *, as_json: bool) -> None:

@@ -35,8 +35,9 @@ from annotator.learning.batches import (
     lengths_of,
     positive_weights,
 )
+from annotator.learning.card import open_model
 from annotator.learning.dataset import TEST, TRAIN, VALID, Dataset, Example, check
-from annotator.learning.evaluation import evaluate_model, open_model
+from annotator.learning.evaluation import evaluate_model
 from annotator.learning.settings import Settings, override
 from annotator.learning.training import Epoch, network_config, train
 from annotator.learning.validation import score, validate

@@ -5,6 +5,8 @@
 Each row is trained on clips whose noise is drawn for each modality by itself, and measured on clips
 it has not seen: the Spearman correlation of ‖σ‖ with the true noise in each modality, and micro-F1
 beside that of the exact posterior, which nothing can beat. All thresholds come from validation.
+Purity is what the contrastive loss is for: the share of the latent rows [μ/|μ| ; σ/|σ|] whose
+nearest neighbour is of the same modality, label and answer.
 """
 
 import argparse
@@ -16,8 +18,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from annotator.learning.answers import answer
-from annotator.learning.dataset import TEST, VALID
+from annotator.learning.answers import answer, forward
+from annotator.learning.dataset import TEST, VALID, Example
 from annotator.learning.settings import Settings, override
 from annotator.learning.synthetic import Planted, World, plant
 from annotator.learning.training import Epoch, train
@@ -27,8 +29,10 @@ from annotator.metrics.inputs import Array
 from annotator.metrics.thresholds import f1_thresholds
 from annotator.metrics.uncertainty import spearman
 from annotator.types import MODALITIES
-from lddu_model import load
+from lddu_model import LDDU, load
+from lddu_model.contrastive import contrastive_rows
 
+NEIGHBOURS = 300  # clips whose latent rows are compared, all with all
 WORLD = World(labels=3, centre=4.0, dimensions={"visual": 6, "audio": 8, "text": 10})
 SMALL = (
     "train.patience=0",
@@ -62,6 +66,7 @@ class Found:
 
     noise: tuple[float, ...]  # Spearman of ‖σ‖ with the noise; visual, audio, text
     other: float  # the largest correlation with another modality's noise, in size
+    purity: float  # share of latent rows whose nearest neighbour is of their class
     f1: float
     bayes_f1: float
 
@@ -94,8 +99,17 @@ def measure(planted: Planted, *assignments: str) -> Found:
         noise=tuple(found.diagonal().tolist()),
         other=float(np.abs(found - np.diag(found.diagonal())).max()),
         f1=_f1(valid.probability, valid.target, test.probability, test.target),
+        purity=_purity(network, planted.dataset.split(TEST)[:NEIGHBOURS], cpu),
         bayes_f1=_f1(exact[0], valid.target, exact[1], test.target),
     )
+
+
+def _purity(network: LDDU, examples: Sequence[Example], device: torch.device) -> float:
+    output = forward(network, examples, device)
+    target = torch.from_numpy(np.stack([example.target for example in examples]))
+    rows, classes = contrastive_rows(output.mu, output.sigma, target, output.present)
+    nearest = (rows @ rows.T).fill_diagonal_(-torch.inf).argmax(dim=1)
+    return (classes[nearest] == classes).double().mean().item()
 
 
 def _f1(valid: Array, valid_target: Array, test: Array, test_target: Array) -> float:
@@ -107,9 +121,13 @@ def show(name: str, found: Sequence[Found]) -> None:
     """One line: means and deviations over the seeds."""
     numbers = [mean_sd([f.noise[m] for f in found]) for m in range(len(MODALITIES))]
     below = mean_sd([f.bayes_f1 - f.f1 for f in found])
+    pure = mean_sd([f.purity for f in found]).mean
     row = "  ".join(f"{n.mean:+.2f} ± {n.sd:.2f}" for n in numbers)
     other = max(f.other for f in found)
-    print(f"{name:22} {row}   {other:.2f}   {below.mean:+.3f} ± {below.sd:.3f}", flush=True)
+    print(
+        f"{name:22} {row}   {other:.2f}   {below.mean:+.3f} ± {below.sd:.3f}    {pure:.2f}",
+        flush=True,
+    )
 
 
 def main() -> None:
@@ -120,9 +138,9 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, default=20)
     options = parser.parse_args()
     torch.set_num_threads(1)
-    corpora = {seed: plant(WORLD, options.clips, 500, 1000, seed) for seed in options.seeds}
+    corpora = {seed: plant(WORLD, options.clips, 500, 2000, seed) for seed in options.seeds}
     heads = "  ".join(f"{m:12}" for m in MODALITIES)
-    print(f"{'ρ(‖σ‖, true noise)':22} {heads}   other  mi-F1 below Bayes")
+    print(f"{'ρ(‖σ‖, true noise)':22} {heads}   other  mi-F1 below Bayes  purity")
     for name, changes in ROWS.items():
         fixed = (*changes, f"train.epochs={options.epochs}")
         show(name, [measure(p, *fixed, f"train.seed={seed}") for seed, p in corpora.items()])

@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 
 import pytest
+import torch
 
 from commands import annotate
 from toy_corpus import ARGUMENTS, write_parquet
@@ -39,3 +40,12 @@ def toy_training(toy_data) -> Path:
     done = annotate("train", toy_data, "--out", toy_data.parent / "training", *ARGUMENTS)
     assert done.code == 0, done.err
     return toy_data.parent / "training"
+
+
+@pytest.fixture(scope="module")
+def one_thread():
+    """torch on one thread: the same sums in the same order on every machine."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)

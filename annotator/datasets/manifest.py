@@ -18,11 +18,12 @@ from annotator.corpus import manifest_rows
 from annotator.corpus.manifest import ManifestEntry, read_manifest
 from annotator.corpus.segment import entry_span
 from annotator.datasets.assemble import assemble, file_hash
-from annotator.datasets.known_media import KnownMedia, known_media
+from annotator.datasets.known_media import known_media
 from annotator.datasets.splits import split_by_group, split_named
 from annotator.errors import UsageError
-from annotator.features.cache import MAX_BYTES, decode_entry
+from annotator.features.cache import FeatureCache
 from annotator.learning.dataset import Dataset, Example
+from annotator.store.records import OpenedMedia
 from annotator.types import MODALITIES, Bounds, ClipFeatures, Features, Modality
 from annotator.workspace import Workspace, open_workspace
 
@@ -86,7 +87,7 @@ def read_manifest_dataset(path: Path, asked: Sequence[str] | None, workspace_roo
 
 
 def _rows(labelled: Mapping[Path, Sequence[ManifestEntry]], workspace: Workspace) -> Iterator[_Row]:
-    known = known_media(workspace, labelled.keys())
+    known, cache = known_media(workspace, labelled.keys()), FeatureCache(workspace.features)
     for media, entries in labelled.items():
         facts = known.get(media)
         for entry in entries:
@@ -94,23 +95,17 @@ def _rows(labelled: Mapping[Path, Sequence[ManifestEntry]], workspace: Workspace
                 yield _Row(media, entry, (entry.start_ms or 0, entry.end_ms or 0), None)
                 continue
             bounds = entry_span(entry, facts.duration_ms)
-            yield _Row(media, entry, bounds, _cached(workspace, facts, bounds, entry))
+            yield _Row(media, entry, bounds, _cached(cache, facts, bounds, entry))
 
 
 def _cached(
-    workspace: Workspace, facts: KnownMedia, bounds: Bounds, entry: ManifestEntry
+    cache: FeatureCache, facts: OpenedMedia, bounds: Bounds, entry: ManifestEntry
 ) -> ClipFeatures | None:
     """The clip's features, whatever made them; None if there are none of this transcript."""
-    start_ms, end_ms = bounds
-    folder = workspace.features / facts.content_hash[:2] / facts.content_hash
-    path = folder / f"{start_ms}-{end_ms}.safetensors"  # as features/cache.py lays them out
-    try:
-        if path.stat().st_size > MAX_BYTES:
-            return None
-        features = decode_entry(path.read_bytes()).features
-    except (OSError, ValueError):  # not there or damaged: a run makes it again
+    features = cache.peek(facts.content_hash, bounds)
+    if features is None or entry.text not in (None, features.transcript):
         return None
-    return features if entry.text in (None, features.transcript) else None
+    return features
 
 
 def _with_features(path: Path, rows: Sequence[_Row]) -> tuple[list[_Row], Mapping[Modality, str]]:

@@ -15,8 +15,9 @@ import torch
 
 from annotator.errors import UsageError
 from annotator.experiments.trainings import Watcher, to_learn_from
+from annotator.learning.card import open_model
 from annotator.learning.dataset import TEST, TRAIN, VALID, Dataset, check
-from annotator.learning.evaluation import evaluate_model, open_model
+from annotator.learning.evaluation import evaluate_model
 from annotator.learning.settings import Settings, override
 from annotator.learning.training import network_config, train
 from annotator.metrics.bootstrap import MeanSd, mean_sd

@@ -31,6 +31,7 @@ from annotator.experiments.corruption_verdicts import (
 )
 from annotator.experiments.diagnosis_finding import plain
 from annotator.learning.answers import answer
+from annotator.learning.card import thresholds_of
 from annotator.learning.dataset import TRAIN, Dataset, Example, check
 from annotator.learning.evaluation import demand_fit
 from annotator.metrics.bootstrap import RESAMPLES, bootstrap
@@ -145,10 +146,9 @@ def corrupt_test(
     check(dataset, dict.fromkeys((split, TRAIN)))
     demand_fit(model, dataset)
     examples = dataset.split(split)
-    chosen = model.metadata.get("thresholds", {})
     test = _Test(
         network=model.network.to(device),
-        thresholds=np.array([float(chosen.get(label, 0.5)) for label in dataset.labels]),
+        thresholds=np.array(thresholds_of(model, dataset.labels)),
         prior=np.stack([e.target for e in dataset.split(TRAIN)]),
         strengths=(0.0, *strengths),
         device=device,

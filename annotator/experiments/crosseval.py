@@ -16,8 +16,9 @@ from annotator.acquisition import scores
 from annotator.errors import UsageError
 from annotator.experiments.label_names import Matched, match_labels
 from annotator.learning.answers import answer
+from annotator.learning.card import open_model, table, thresholds_of
 from annotator.learning.dataset import TRAIN, VALID, Dataset, Example, check
-from annotator.learning.evaluation import demand_fit, open_model
+from annotator.learning.evaluation import demand_fit
 from annotator.learning.settings import Settings, override
 from annotator.learning.training import fingerprint
 from annotator.metrics.bootstrap import RESAMPLES
@@ -104,8 +105,7 @@ def crosseval(
         answer(model.network.to(device), usable, device),
         [place for place, source in enumerate(sources) if source],
     )
-    chosen = _table(model.metadata, "thresholds")
-    thresholds = [float(chosen.get(label, 0.5)) for label in answers.labels]
+    thresholds = thresholds_of(model, answers.labels)
     evaluation = evaluate(answers, thresholds=thresholds, resamples=resamples)
     left_out = len(given) - len(usable)
     return CrossEvaluation(dataset.name, matched, unseen, left_out, verified, evaluation)
@@ -117,7 +117,7 @@ def _demand_foreign(model: Checkpoint, dataset: Dataset) -> bool:
     Raises:
         UsageError: it was.
     """
-    trained_on = list(_table(_table(model.metadata, "data"), "files").values())
+    trained_on = list(table(table(model.metadata, "data"), "files").values())
     shared = sorted(name for name, sha256 in dataset.files.items() if sha256 in trained_on)
     if shared or _is_of_same_training(model, dataset):
         raise UsageError(
@@ -131,29 +131,17 @@ def _is_of_same_training(model: Checkpoint, dataset: Dataset) -> bool:
     """Whether its fingerprint tells so, which needs no files."""
     if not all(dataset.splits.get(name) for name in (TRAIN, VALID)):
         return False
-    tables = _table(model.metadata, "settings")
+    groups = table(model.metadata, "settings")
     assignments = [
-        f"{table}.{name}={json.dumps(value)}"
-        for table in tables
-        for name, value in _table(tables, table).items()
+        f"{group}.{name}={json.dumps(value)}"
+        for group in groups
+        for name, value in table(groups, group).items()
     ]
     try:
         settings = override(Settings(), assignments)
     except UsageError:  # of another version of this tool, whose fingerprints were others too
         return False
     return bool(model.metadata.get("fingerprint") == fingerprint(dataset, settings))
-
-
-def _table(facts: Mapping[str, Any], name: str) -> Mapping[str, Any]:
-    """A part of a model's description, empty if there is none.
-
-    Raises:
-        UsageError: it is something else.
-    """
-    found = facts.get(name, {})
-    if not isinstance(found, Mapping):
-        raise UsageError(f"the model's description is damaged: {name} must be an object")
-    return found
 
 
 def _as_the_model_has_it(

@@ -25,10 +25,11 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from annotator.errors import EnvironmentFault, UsageError
 from annotator.experiments.trainings import Watcher, to_learn_from
+from annotator.learning.card import MODEL_FOLDER, open_model
 from annotator.learning.dataset import VALID, Dataset
-from annotator.learning.evaluation import evaluate_model, open_model
+from annotator.learning.evaluation import evaluate_model
 from annotator.learning.settings import Criterion, Settings, override
-from annotator.learning.training import MODEL_FOLDER, fingerprint, train
+from annotator.learning.training import fingerprint, train
 from annotator.learning.validation import score
 from annotator.metrics.tables import TITLES, Table
 

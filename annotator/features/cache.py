@@ -24,7 +24,16 @@ from safetensors.numpy import load, save
 
 from annotator.errors import EnvironmentFault
 from annotator.features.extractor import Identified
-from annotator.types import MAX_STEPS, MODALITIES, Absent, ClipFeatures, Features, Modality, Segment
+from annotator.types import (
+    MAX_STEPS,
+    MODALITIES,
+    Absent,
+    Bounds,
+    ClipFeatures,
+    Features,
+    Modality,
+    Segment,
+)
 
 FORMAT = "1"  # of the metadata; another one is a miss
 KEY = "annotate"  # of the metadata within the safetensors header
@@ -79,7 +88,7 @@ class FeatureCache:
         never holds text made from a transcript of our own, which would go missing: ask for that
         with `transcript`. A damaged file counts as none.
         """
-        entry = self._read(self._path(content_hash, segment))
+        entry = self._read(self._path(content_hash, (segment.start_ms, segment.end_ms)))
         if entry is None:
             return {}
         own = segment.text is None and extractors.asr is not None
@@ -98,9 +107,14 @@ class FeatureCache:
             known.pop("text", None)
         return known
 
+    def peek(self, content_hash: str, bounds: Bounds) -> ClipFeatures | None:
+        """What is there of a clip, whatever made it; None if there is nothing."""
+        entry = self._read(self._path(content_hash, bounds))
+        return None if entry is None else entry.features
+
     def transcript(self, content_hash: str, segment: Segment, extractors: Extractors) -> str | None:
         """What the transcriber in use made of the clip in an earlier run; None if it did not."""
-        entry = self._read(self._path(content_hash, segment))
+        entry = self._read(self._path(content_hash, (segment.start_ms, segment.end_ms)))
         return None if entry is None else _heard(entry, extractors)
 
     def put(
@@ -111,7 +125,7 @@ class FeatureCache:
         Raises:
             EnvironmentFault: the disk is full, or the folder cannot be written to.
         """
-        path = self._path(content_hash, segment)
+        path = self._path(content_hash, (segment.start_ms, segment.end_ms))
         if segment.text is None and extractors.asr is not None and features.transcript is not None:
             heard: Heard | None = Heard(extractors.asr.id, features.transcript)
         else:
@@ -122,10 +136,10 @@ class FeatureCache:
         except OSError as error:
             raise _fault(self.root, error) from error
 
-    def _path(self, content_hash: str, segment: Segment) -> Path:
+    def _path(self, content_hash: str, bounds: Bounds) -> Path:
         if not _HASH.fullmatch(content_hash):
             raise ValueError(f"expected a content hash in hexadecimal, got {content_hash!r}")
-        name = f"{segment.start_ms}-{segment.end_ms}.safetensors"
+        name = f"{bounds[0]}-{bounds[1]}.safetensors"
         return self.root / content_hash[:2] / content_hash / name
 
     def _read(self, path: Path) -> Entry | None:

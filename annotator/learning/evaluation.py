@@ -1,28 +1,13 @@
 """Measure a trained model on a split of a labelled corpus."""
 
-from pathlib import Path
-
 import torch
 
 from annotator.errors import UsageError
 from annotator.learning.answers import answer
+from annotator.learning.card import table, thresholds_of
 from annotator.learning.dataset import FOREIGN, Dataset, check
-from annotator.learning.training import MODEL_FOLDER
 from annotator.metrics.evaluate import Evaluation, evaluate
-from lddu_model import Checkpoint, load
-
-
-def open_model(folder: Path) -> Checkpoint:
-    """The model in a folder, or in the folder of its training.
-
-    Raises:
-        UsageError: there is none, or it is damaged.
-    """
-    inner = folder / MODEL_FOLDER
-    try:
-        return load(inner if inner.is_dir() else folder)
-    except ValueError as error:
-        raise UsageError(f"no model in {folder}: {error}") from error
+from lddu_model import Checkpoint
 
 
 def evaluate_model(
@@ -50,8 +35,7 @@ def evaluate_model(
     check(dataset, [split])
     examples = dataset.split(split)
     demand_fit(model, dataset)
-    chosen = model.metadata.get("thresholds", {})
-    thresholds = [float(chosen.get(label, 0.5)) for label in dataset.labels]
+    thresholds = thresholds_of(model, dataset.labels)
     answers = answer(model.network.to(device), examples, device)
     return evaluate(answers, thresholds=thresholds, resamples=resamples, seed=seed)
 
@@ -68,7 +52,7 @@ def demand_fit(model: Checkpoint, dataset: Dataset) -> None:
             f"the model knows {', '.join(config.labels)} and {dataset.name} has "
             f"{', '.join(dataset.labels)}: use `annotate crosseval` for a corpus with other labels"
         )
-    trained_on = model.metadata.get("extractors", {})
+    trained_on = table(model.metadata, "extractors")
     for modality, dimension in dataset.dimensions.items():
         expected = config.spec(modality).dim
         made_by, known = dataset.extractors.get(modality), trained_on.get(modality)
@@ -80,8 +64,8 @@ def demand_fit(model: Checkpoint, dataset: Dataset) -> None:
             )
 
 
-def _compatible(made_by: str | None, known: str | None) -> bool:
+def _compatible(made_by: str | None, known: object) -> bool:
     """Whether features can be of one kind; of those that are not ours only the width is known."""
     if made_by is None or known is None or made_by == known:
         return True
-    return made_by.startswith(FOREIGN) and known.startswith(FOREIGN)
+    return made_by.startswith(FOREIGN) and str(known).startswith(FOREIGN)

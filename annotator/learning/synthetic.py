@@ -6,9 +6,10 @@ A step of modality m of a clip with labels y ∈ {0, 1}^q is Gaussian,
 
 where the noise τ is drawn for each clip and modality from a few levels. The rows of W_m are
 orthonormal and c_m is one large vector, as real features have, so τ shows in how much the steps
-scatter, and what y did to them does not hide it. Labels come from an Ising model, so they may
-depend on each other. With the 2^q label sets enumerated and τ summed over its levels the posterior
-p(y | x) is exact: no predictor does better.
+scatter, and what y did to them does not hide it. Both are orthogonal to (1, ..., 1), the one
+direction that the LayerNorm on a network's input takes away, so that no evidence is lost there.
+Labels come from an Ising model, so they may depend on each other. With the 2^q label sets
+enumerated and τ summed over its levels the posterior p(y | x) is exact: no predictor does better.
 """
 
 from collections.abc import Mapping
@@ -50,8 +51,8 @@ class World:
     def __post_init__(self) -> None:
         if not 1 <= self.labels <= MAX_LABELS:
             raise ValueError(f"labels must be 1 to {MAX_LABELS}, got {self.labels}")
-        if min(self.dimensions.values()) <= self.labels:
-            raise ValueError("every modality needs more dimensions than there are labels")
+        if min(self.dimensions.values()) < self.labels + 2:
+            raise ValueError(f"every modality needs at least {self.labels + 2} dimensions")
         if not 1 <= self.steps[0] <= self.steps[1]:
             raise ValueError(f"steps must be a fewest of 1 or more and a most, got {self.steps}")
         if not self.noise or min(self.noise) <= 0:
@@ -74,8 +75,9 @@ class World:
     def means(self, modality: Modality) -> Floats:
         """(2^q, dimension), the mean step of each label set."""
         random = np.random.default_rng([self.seed, MODALITIES.index(modality)])
-        shape = (self.dimensions[modality], self.labels + 1)
-        directions = np.linalg.qr(random.normal(size=shape))[0].T
+        columns = random.normal(size=(self.dimensions[modality], self.labels + 2))
+        columns[:, 0] = 1
+        directions = np.linalg.qr(columns)[0].T[1:]
         means: Floats = self.centre * directions[-1] + (2 * self.label_sets() - 1) @ directions[:-1]
         return means
 

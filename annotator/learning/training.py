@@ -17,7 +17,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from annotator import __version__
 from annotator.errors import UsageError
 from annotator.features.collate import collate
 from annotator.features.extractor import DEFAULT_EXTRACTORS, extractor_spec
@@ -30,20 +29,19 @@ from annotator.learning.batches import (
     lengths_of,
     positive_weights,
 )
+from annotator.learning.card import MODEL_FOLDER, describe, open_model
 from annotator.learning.curves import write_curves
 from annotator.learning.dataset import TRAIN, VALID, Dataset, Example, check
 from annotator.learning.distributed import Ranks, gather_output, sum_gradients
 from annotator.learning.settings import Settings
 from annotator.learning.validation import score, validate
-from annotator.metrics.evaluate import Evaluation
 from annotator.types import MAX_STEPS, MODALITIES, Modality
-from lddu_model import Config, InputSpec, load, save, untrained
+from lddu_model import Config, InputSpec, save, untrained
 from lddu_model.losses import Losses, Objective
 from lddu_model.optimisation import adamw, warmup_cosine
 
 STATE_FILE = "state.safetensors"
 CURVES_FILE = "curves.csv"
-MODEL_FOLDER = "model"
 RESAMPLES = 1000  # of the bootstrap for the intervals in the model's description
 PARTS = ("total", "final", "direct", "contrastive", "calibration", "intensity")
 
@@ -198,11 +196,16 @@ class Training:
             return
         tensors, facts = found
         _demand_same(facts.get("fingerprint"), fingerprint, file.parent)
-        self.network.load_state_dict(state.under("network", tensors))
-        self.objective.load_state_dict(state.under("objective", tensors))
-        state.restore_optimiser(self.optimiser, state.under("optimiser", tensors))
+        try:
+            self.network.load_state_dict(state.under("network", tensors))
+            self.objective.load_state_dict(state.under("objective", tensors))
+            state.restore_optimiser(self.optimiser, state.under("optimiser", tensors))
+            self.history = [Epoch(**epoch) for epoch in facts["history"]]
+        except (RuntimeError, KeyError, TypeError, ValueError) as error:
+            raise UsageError(
+                f"{file} is of another version of this tool: remove it to begin anew"
+            ) from error
         self.best = state.under("best", tensors)
-        self.history = [Epoch(**epoch) for epoch in facts["history"]]
 
 
 def train(
@@ -235,7 +238,7 @@ def train(
     ranks = ranks or Ranks()
     model, mark = out / MODEL_FOLDER, fingerprint(dataset, settings)
     if model.exists():
-        _demand_same(load(model).metadata.get("fingerprint"), mark, out)
+        _demand_same(open_model(model).metadata.get("fingerprint"), mark, out)
         return model
     valid = dataset.split(VALID)
     training = Training(dataset, settings, device, ranks)
@@ -253,7 +256,9 @@ def train(
     if ranks.first:
         training.network.load_state_dict(training.best)
         validation = validate(answer(training.network, valid, device), RESAMPLES)
-        save(training.network, model, _card(dataset, settings, training, validation, mark))
+        kept = max(epoch.number for epoch in training.history if epoch.best)
+        facts = {"epochs": training.done, "kept_epoch": kept, "fingerprint": mark}
+        save(training.network, model, {**describe(dataset, settings, validation), **facts})
         (out / STATE_FILE).unlink(missing_ok=True)
     return model
 
@@ -292,50 +297,6 @@ def fingerprint(dataset: Dataset, settings: Settings) -> str:
         "examples": {name: [e.id for e in dataset.split(name)] for name in (TRAIN, VALID)},
     }
     return sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
-
-
-def _card(
-    dataset: Dataset,
-    settings: Settings,
-    training: Training,
-    validation: Evaluation,
-    mark: str,
-) -> dict[str, Any]:
-    """What is known of the model, for `model.json`."""
-    ours = {m: extractor_spec(DEFAULT_EXTRACTORS[m]).id for m in MODALITIES}
-    return {
-        "trained": True,
-        "extractors": {m: dataset.extractors.get(m, ours[m]) for m in MODALITIES},
-        "modalities": [m for m in MODALITIES if m in dataset.dimensions],
-        "thresholds": dict(zip(dataset.labels, validation.thresholds, strict=True)),
-        "validation": validation.to_json(),
-        "epochs": training.done,
-        "kept_epoch": max(epoch.number for epoch in training.history if epoch.best),
-        "settings": settings.to_json(),
-        "data": {
-            "name": dataset.name,
-            "files": dict(dataset.files),
-            "examples": {name: len(examples) for name, examples in dataset.splits.items()},
-        },
-        "annotate": __version__,
-        "torch": torch.__version__,
-        "git_revision": git_revision(),
-        "fingerprint": mark,
-    }
-
-
-def git_revision(start: Path = Path(__file__)) -> str | None:
-    """The commit of the checkout this code runs from; None if it was installed as a package."""
-    for folder in start.resolve().parents:
-        head = folder / ".git" / "HEAD"
-        if not head.is_file():
-            continue
-        named = head.read_text(encoding="utf-8").strip()
-        if not named.startswith("ref: "):
-            return named
-        branch = folder / ".git" / named.removeprefix("ref: ")
-        return branch.read_text(encoding="utf-8").strip() if branch.is_file() else None
-    return None
 
 
 def _intensities(examples: Sequence[Example], like: Tensor) -> Tensor | None:

@@ -18,6 +18,7 @@ from annotator.store.records import (
     Failure,
     ModelFacts,
     ModelRecord,
+    OpenedMedia,
     PendingClip,
     PendingMedia,
     RankedClip,
@@ -196,6 +197,11 @@ class Store:
         """Counts by state, failures by reason, models, the last run."""
         with self._read() as connection:
             return queries.status(connection)
+
+    def opened_media(self) -> dict[Path, OpenedMedia]:
+        """Every file that a run has opened, by path, as it was then."""
+        with self._read() as connection:
+            return queries.opened_media(connection)
 
     def failures(self) -> list[Failure]:
         """Every failed file, then every failed clip of the present plans, by path."""

@@ -14,6 +14,7 @@ from annotator.store.records import (
     ClipScores,
     Failure,
     FailureCount,
+    OpenedMedia,
     Status,
     StoredPrediction,
 )
@@ -62,6 +63,14 @@ def failures(connection: Connection) -> list[Failure]:
         *(Failure(Path(path), stage, reason, None, None, None) for path, stage, reason in files),
         *(Failure(Path(path), *rest) for path, *rest in clips),
     ]
+
+
+def opened_media(connection: Connection) -> dict[Path, OpenedMedia]:
+    """Every file that a run has opened; see `Store.opened_media`."""
+    columns = (Media.path, Media.size, Media.mtime_ns, Media.content_hash, Media.duration_ms)
+    opened = select(*columns).where(Media.content_hash.is_not(None), Media.duration_ms.is_not(None))
+    rows: Iterable[Any] = connection.execute(opened)
+    return {Path(path): OpenedMedia(*facts) for path, *facts in rows}
 
 
 def show(connection: Connection, what: int | str | Path) -> list[ClipDetail]:

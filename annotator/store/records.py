@@ -65,6 +65,16 @@ class PendingMedia:
 
 
 @dataclass(frozen=True, slots=True)
+class OpenedMedia:
+    """A file as the run found it that opened it last."""
+
+    size: int
+    mtime_ns: int
+    content_hash: str
+    duration_ms: int
+
+
+@dataclass(frozen=True, slots=True)
 class PendingClip:
     """A clip that waits for a model's answer, as it was planned."""
 

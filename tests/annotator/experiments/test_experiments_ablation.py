@@ -11,8 +11,9 @@ import torch
 from annotator.errors import UsageError
 from annotator.experiments.ablation import FULL, VARIANTS, Ablation, Variant, ablate
 from annotator.learning.answers import answer
+from annotator.learning.card import open_model
 from annotator.learning.dataset import TEST, VALID
-from annotator.learning.evaluation import evaluate_model, open_model
+from annotator.learning.evaluation import evaluate_model
 from annotator.learning.settings import Settings, override
 from annotator.learning.training import network_config
 from annotator.metrics.tables import latex

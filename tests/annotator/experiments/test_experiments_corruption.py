@@ -28,7 +28,8 @@ from annotator.experiments.corruption import (
 )
 from annotator.experiments.corruption_curves import STRENGTHS, corrupt_test
 from annotator.experiments.corruption_verdicts import Rise, fall, prior_quality
-from annotator.learning.evaluation import evaluate_model, open_model
+from annotator.learning.card import open_model
+from annotator.learning.evaluation import evaluate_model
 from annotator.learning.training import network_config, train
 from annotator.metrics.bootstrap import Interval
 from annotator.metrics.multilabel import count
@@ -38,13 +39,7 @@ from toy_corpus import Silent, corpus, settings
 CPU = torch.device("cpu")
 BY_NAME = {way.name: way for way in CORRUPTIONS}
 
-
-@pytest.fixture(scope="module", autouse=True)
-def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 @pytest.fixture(scope="module")

@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 from annotator.errors import UsageError
 from annotator.experiments.crosseval import CrossEvaluation, crosseval
 from annotator.experiments.label_names import SYNONYMS, match_labels
+from annotator.learning.card import open_model
 from annotator.learning.dataset import Dataset
-from annotator.learning.evaluation import evaluate_model, open_model
+from annotator.learning.evaluation import evaluate_model
 from annotator.learning.training import train
 from lddu_model import load
 from toy_corpus import Silent, corpus, settings

@@ -19,8 +19,8 @@ from annotator.experiments.diagnosis_training import best_so_far, open_training
 from annotator.experiments.diagnosis_variance import variance_collapse
 from annotator.experiments.latents import Latents, distributions, encode, some
 from annotator.learning.answers import answer
+from annotator.learning.card import open_model
 from annotator.learning.distributed import Ranks
-from annotator.learning.evaluation import open_model
 from annotator.learning.training import Training, network_config, train
 from lddu_model import Checkpoint, untrained
 from toy_corpus import Silent, corpus, settings
@@ -28,13 +28,7 @@ from toy_corpus import Silent, corpus, settings
 CPU = torch.device("cpu")
 N, Q, D = 200, 3, 10
 
-
-@pytest.fixture(scope="module", autouse=True)
-def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 @pytest.fixture(scope="module")

@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-import torch
 
 import synthetic_truth
 from annotator.learning.dataset import TEST, check
@@ -12,18 +11,12 @@ from synthetic_truth import WORLD, measure
 
 CLIPS = 4000
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 
 @pytest.fixture(scope="module")
 def planted():
     return plant(WORLD, train=CLIPS, valid=300, test=500)
-
-
-@pytest.fixture(autouse=True)
-def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 def test_the_same_seed_plants_the_same_corpus(planted):
@@ -70,7 +63,7 @@ def test_sigma_finds_the_noise_of_each_modality_and_f1_comes_close_to_bayes(plan
     found = measure(planted, "train.epochs=16")
     assert min(found.noise) >= 0.6
     assert found.other < 0.2
-    assert found.f1 > found.bayes_f1 - 0.04
+    assert found.f1 > found.bayes_f1 - 0.03  # 0.012 to 0.016 below with 8,000 clips
 
 
 @pytest.mark.parametrize("ablation", ["without calibration", "released calibration"])

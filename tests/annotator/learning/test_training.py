@@ -17,9 +17,11 @@ import torch
 
 import toy_corpus
 from annotator.errors import UsageError
+from annotator.learning import state
+from annotator.learning.card import git_revision, open_model
 from annotator.learning.dataset import Dataset, Example
-from annotator.learning.evaluation import evaluate_model, open_model
-from annotator.learning.training import CURVES_FILE, STATE_FILE, git_revision, train
+from annotator.learning.evaluation import evaluate_model
+from annotator.learning.training import CURVES_FILE, STATE_FILE, train
 from lddu_model import load
 from toy_corpus import Silent, corpus, settings
 
@@ -273,6 +275,27 @@ def test_evaluation_refuses_other_labels_and_features(tmp_path):
     foreign = replace(corpus(), extractors={"text": "minilm@1"})
     with pytest.raises(UsageError, match="takes text features of foreign text"):
         evaluate_model(model, foreign, "test", device=CPU, resamples=0)
+
+
+def test_a_damaged_model_is_one_line(tmp_path):
+    model = trained(tmp_path)
+    described = json.loads((model / "model.json").read_text())
+    described["metadata"]["thresholds"] = {"happy": "high"}
+    (model / "model.json").write_text(json.dumps(described))
+    with pytest.raises(UsageError, match="damaged: thresholds must be numbers"):
+        evaluate_model(open_model(model), corpus(), "test", device=CPU, resamples=0)
+    (model / "model.json").write_text("{")
+    with pytest.raises(UsageError, match="no model in"):
+        trained(tmp_path)
+
+
+def test_a_state_of_another_version_is_refused(tmp_path):
+    interrupted(tmp_path, after=1)
+    tensors, facts = state.read_state(tmp_path / STATE_FILE)
+    facts["history"] = [{"epoch": 1}]
+    state.write_state(tmp_path / STATE_FILE, tensors, facts)
+    with pytest.raises(UsageError, match="of another version of this tool: remove it"):
+        trained(tmp_path)
 
 
 def test_a_folder_without_a_model(tmp_path):
