@@ -100,7 +100,12 @@ class Objective(nn.Module):
         self.register_buffer("positive_weight", given.float())
 
     def forward(
-        self, output: Output, target: Tensor, index: Tensor, intensity: Tensor | None = None
+        self,
+        output: Output,
+        target: Tensor,
+        index: Tensor,
+        intensity: Tensor | None = None,
+        corrupted: Tensor | None = None,
     ) -> Losses:
         """The losses of a batch, which then enters the queue and the history.
 
@@ -109,6 +114,8 @@ class Objective(nn.Module):
             target: (B, q) from 0 to 1, NaN where unknown.
             index: (B,) integers, the samples' places in the training data.
             intensity: (B, q) or None, NaN where unknown.
+            corrupted: (B,) bool or None, the samples whose input is not their own: their errors
+                neither enter the history of errors nor are compared with it.
 
         Raises:
             ValueError: no target of the batch is known.
@@ -123,7 +130,7 @@ class Objective(nn.Module):
         info = self._cross_entropy(F.logsigmoid(direct), F.logsigmoid(-direct), y, known)
         zero = final.new_zeros(())
         contrastive = self._contrastive(output, target) if c.beta else zero
-        calibration = self._calibration(output, y, known, index) if c.lambda_ else zero
+        calibration = self._calibration(output, y, known, index, corrupted) if c.lambda_ else zero
         strength = _intensity_loss(output, intensity) if c.intensity else zero
         total = (
             final
@@ -151,14 +158,21 @@ class Objective(nn.Module):
         self.contrast.enqueue(rows, classes)
         return loss
 
-    def _calibration(self, output: Output, y: Tensor, known: Tensor, index: Tensor) -> Tensor:
+    def _calibration(
+        self, output: Output, y: Tensor, known: Tensor, index: Tensor, corrupted: Tensor | None
+    ) -> Tensor:
         """Half of it is due to this step's errors, half to those of earlier epochs."""
         if self.config.calibration == "released":
             return released_calibration(output.sigma, output.p_direct)
         error = (output.p_direct.detach() - y).abs()
         before = self.history.mean[index]
-        seen = torch.where(before.isnan(), error, before)
-        self.history.update(index, error)
+        unseen = before.isnan()
+        if corrupted is None:
+            self.history.update(index, error)
+        else:
+            unseen |= corrupted[:, None]
+            self.history.update(index[~corrupted], error[~corrupted])
+        seen = torch.where(unseen, error, before)
         spreads = spread(output.sigma_norm, output.present)
         t = self.config.error_temperature
         now = ordinality_loss(spreads, error, known, t)

@@ -14,14 +14,6 @@ import numpy as np
 import torch
 
 from annotator.errors import UsageError
-from annotator.experiments.corruption import (
-    CORRUPTIONS,
-    Corruption,
-    Scale,
-    affected,
-    corrupt,
-    scales,
-)
 from annotator.experiments.corruption_verdicts import (
     QUALITIES,
     Fall,
@@ -32,6 +24,14 @@ from annotator.experiments.corruption_verdicts import (
 from annotator.experiments.diagnosis_finding import plain
 from annotator.learning.answers import answer
 from annotator.learning.card import thresholds_of
+from annotator.learning.corruption import (
+    CORRUPTIONS,
+    Corruption,
+    Scale,
+    affected,
+    corrupt,
+    scales,
+)
 from annotator.learning.dataset import TRAIN, Dataset, Example, check
 from annotator.learning.evaluation import demand_fit
 from annotator.metrics.bootstrap import RESAMPLES, bootstrap

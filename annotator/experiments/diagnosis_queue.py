@@ -13,10 +13,10 @@ from torch import Tensor
 from annotator.errors import UsageError
 from annotator.experiments.diagnosis_finding import Finding
 from annotator.learning.answers import forward
-from annotator.learning.batches import Index, Mask, epoch_batches, keep_modalities
+from annotator.learning.augmentation import Shown
+from annotator.learning.batches import Index, epoch_batches
 from annotator.learning.dataset import Example
 from annotator.learning.training import Training
-from annotator.types import MODALITIES
 from lddu_model import Output
 from lddu_model.contrastive import contrastive_rows
 
@@ -90,31 +90,29 @@ def _last_rows(training: Training, slots: int) -> list[tuple[Tensor, Tensor, Ten
     """Of the last batches, latest first: their rows made twice, and their classes."""
     found: list[tuple[Tensor, Tensor, Tensor]] = []
     covered = 0
-    for batch, kept in _backwards(training):
+    for batch, shown in _backwards(training):
         if covered >= slots:
             break
-        found.append(_rows(training, batch, kept))
+        found.append(_rows(training, batch, shown))
         covered += len(found[-1][0])
     return found
 
 
-def _backwards(training: Training) -> Iterator[tuple[Index, Mask]]:
-    """Every batch so far and the modalities (B, 3) it was shown, the latest first."""
-    t, lengths = training.settings.train, training.lengths
+def _backwards(training: Training) -> Iterator[tuple[Index, Shown]]:
+    """Every batch so far and how its epoch showed the clips, the latest first."""
+    t = training.settings.train
     for epoch in reversed(range(training.done)):
-        kept = keep_modalities(lengths, t.modality_dropout, t.seed, epoch)
-        batches = epoch_batches(lengths, t.batch, t.seed, epoch, least=training.ranks.world)
+        shown = training.augmentation.epoch(epoch)
+        batches = epoch_batches(
+            training.lengths, t.batch, t.seed, epoch, least=training.ranks.world
+        )
         for batch in reversed(batches):
-            yield batch, kept[batch]
+            yield batch, shown
 
 
-def _rows(training: Training, batch: Index, kept: Mask) -> tuple[Tensor, Tensor, Tensor]:
+def _rows(training: Training, batch: Index, shown: Shown) -> tuple[Tensor, Tensor, Tensor]:
     """A batch's rows with one dropout and with another, and their classes."""
-    clips = []
-    for i, shown in zip(batch, kept, strict=True):
-        example = training.examples[i]
-        features = {m: v for m, v in example.features.items() if shown[MODALITIES.index(m)]}
-        clips.append(replace(example, features=features))
+    clips = [replace(training.examples[i], features=shown.clip(i)) for i in batch]
     target = training.targets[torch.from_numpy(batch)].to(training.device)
     (first, classes), (again, _) = (
         contrastive_rows(

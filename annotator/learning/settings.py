@@ -57,6 +57,7 @@ class TrainSettings:
     weight_decay: float = 0.01  # not on biases and norms
     clip: float = 1.0  # of the gradient's norm
     modality_dropout: float = 0.0  # chance to hide a modality; one always stays
+    corruption: float = 0.0  # chance to corrupt a modality, by noise or lost steps: it trains σ
     balance: Balance = "none"  # weight of positives: 1, √(negatives/positives), or all of it
     criterion: Criterion = "mean_average_precision"  # of the validation split
 
@@ -67,7 +68,7 @@ class TrainSettings:
             _demand(name, getattr(self, name), getattr(self, name) >= 0, "0 or more")
         for name in ("learning_rate", "clip"):
             _demand(name, getattr(self, name), getattr(self, name) > 0, "above 0")
-        for name in ("warmup", "modality_dropout"):
+        for name in ("warmup", "modality_dropout", "corruption"):
             _demand(name, getattr(self, name), 0 <= getattr(self, name) < 1, "from 0 to below 1")
 
 

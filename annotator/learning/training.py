@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from hashlib import sha256
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -22,10 +22,10 @@ from annotator.features.collate import collate
 from annotator.features.extractor import DEFAULT_EXTRACTORS, extractor_spec
 from annotator.learning import state
 from annotator.learning.answers import answer
+from annotator.learning.augmentation import Augmentation, Shown
 from annotator.learning.batches import (
     Index,
     epoch_batches,
-    keep_modalities,
     lengths_of,
     positive_weights,
 )
@@ -77,6 +77,7 @@ class Training:
         self.targets = torch.from_numpy(targets).float()
         self.intensity = _intensities(self.examples, self.targets)
         t = settings.train
+        self.augmentation = Augmentation(self.examples, self.lengths, t)
         weight = torch.from_numpy(positive_weights(targets, t.balance))
         config = network_config(dataset, settings)
         self.network = untrained(config, t.seed).to(device)
@@ -109,7 +110,7 @@ class Training:
         """Train on every example once; returns the mean losses."""
         t, number = self.settings.train, self.done
         batches = self._epoch_batches(number)
-        kept = keep_modalities(self.lengths, t.modality_dropout, t.seed, number)
+        shown = self.augmentation.epoch(number)
         sums = torch.zeros(len(PARTS), device=self.device)
         devices = [self.device] if self.device.type == "cuda" else []
         with torch.random.fork_rng(devices):
@@ -118,7 +119,7 @@ class Training:
             self.network.train()
             for done, batch in enumerate(batches):
                 closing = (done + 1) % t.accumulate == 0 or done + 1 == len(batches)
-                losses = self._step(batch, kept, closing, number * self.batches + done)
+                losses = self._step(batch, shown, closing, number * self.batches + done)
                 sums += torch.stack([getattr(losses, part).detach() for part in PARTS])
                 watcher.step(number * self.batches + done + 1, t.epochs * self.batches)
         if not sums.isfinite().all():
@@ -132,22 +133,25 @@ class Training:
         t = self.settings.train
         return epoch_batches(self.lengths, t.batch, t.seed, epoch, least=self.ranks.world)
 
-    def _step(self, batch: Index, kept: Any, closing: bool, place: int) -> Losses:
+    def _step(self, batch: Index, shown: Shown, closing: bool, place: int) -> Losses:
         """One batch forth and back; the optimiser steps after the last of those it gathers."""
         t = self.settings.train
-        clips = [
-            {m: v for m, v in self.examples[i].features.items() if kept[i, MODALITIES.index(m)]}
-            for i in self.ranks.part(batch)
-        ]
+        clips = [shown.clip(i) for i in self.ranks.part(batch)]
         inputs = collate(clips, pinned=self.device.type == "cuda")
         given = {k: v.to(self.device, non_blocking=True) for k, v in inputs.items()}
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.device.type == "cuda"):
             output = self.network(**given)
-        output = gather_output(output, torch.from_numpy(kept[batch]).to(self.device), self.ranks)
+        present = torch.from_numpy(shown.kept[batch]).to(self.device)
+        output = gather_output(output, present, self.ranks)
         index = torch.from_numpy(batch)
         strength = None if self.intensity is None else self.intensity[index].to(self.device)
+        corrupted = torch.from_numpy(shown.corrupted[batch].any(axis=1)) if t.corruption else None
         losses: Losses = self.objective(
-            output, self.targets[index].to(self.device), index.to(self.device), strength
+            output,
+            self.targets[index].to(self.device),
+            index.to(self.device),
+            strength,
+            None if corrupted is None else corrupted.to(self.device),
         )
         (losses.total / t.accumulate).backward()
         if closing:

@@ -167,6 +167,26 @@ def test_history_is_the_mean_over_epochs():
     assert history.mean[[1, 3]].isnan().all()
 
 
+def test_a_corrupted_sample_is_judged_by_its_error_of_now_and_leaves_no_history():
+    objective = Objective(TINY, LossConfig(beta=0), 4)
+    clean, output = torch.zeros(4, dtype=torch.bool), output_of(0.7)
+    corrupted = torch.tensor([False, True, False, False])
+    y, index = torch.tensor([[0.0, 1.0]] * 4), torch.arange(4)
+    objective(output, 1 - y, index, corrupted=clean)
+    before = objective.history.mean.clone()
+    assert before.isfinite().all()
+    found = objective(output, y, index, corrupted=corrupted).calibration
+    moved = (objective.history.mean != before).any(1)
+    assert moved.tolist() == [True, False, True, True]
+    assert objective.history.count.tolist() == [2, 1, 2, 2]
+    error = (output.p_direct - y).abs()
+    seen = torch.where(corrupted[:, None], error, before)
+    spreads = spread(output.sigma_norm, output.present)
+    known, t = torch.ones_like(y, dtype=torch.bool), LossConfig().error_temperature
+    halves = [ordinality_loss(spreads, e, known, t) for e in (error, seen)]
+    torch.testing.assert_close(found, 0.5 * sum(halves))
+
+
 def test_nothing_keeps_a_graph_over_fifty_epochs(net, make_batch):
     objective = Objective(net.config, LossConfig(queue=64), samples=4)
     batch, target = make_batch(4), torch.ones(4, 7)

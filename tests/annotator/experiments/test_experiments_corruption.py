@@ -11,7 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from annotator.errors import UsageError
-from annotator.experiments.corruption import (
+from annotator.experiments.corruption_curves import STRENGTHS, corrupt_test
+from annotator.experiments.corruption_verdicts import Rise, fall, prior_quality
+from annotator.learning.card import open_model
+from annotator.learning.corruption import (
     CORRUPTIONS,
     NOISE,
     Corruption,
@@ -26,9 +29,6 @@ from annotator.experiments.corruption import (
     noise,
     scales,
 )
-from annotator.experiments.corruption_curves import STRENGTHS, corrupt_test
-from annotator.experiments.corruption_verdicts import Rise, fall, prior_quality
-from annotator.learning.card import open_model
 from annotator.learning.evaluation import evaluate_model
 from annotator.learning.training import network_config, train
 from annotator.metrics.bootstrap import Interval

@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 
 from annotator.errors import EnvironmentFault
-from annotator.experiments.corruption import CORRUPTIONS
 from annotator.experiments.corruption_curves import CorruptionCurves, Curve, Point
 from annotator.experiments.corruption_picture import draw_curves
 from annotator.experiments.corruption_verdicts import Fall, Rise
 from annotator.experiments.diagnosis_picture import draw_latents, embed
 from annotator.experiments.latents import Distributions
 from annotator.experiments.pictures import COLOURS
+from annotator.learning.corruption import CORRUPTIONS
 from annotator.metrics.bootstrap import Interval
 
 matplotlib = pytest.importorskip("matplotlib")

@@ -100,16 +100,17 @@ class Impatient(Silent):
             raise Interrupted
 
 
-def interrupted(out: Path, after: int) -> None:
+def interrupted(out: Path, after: int, *assignments: str) -> None:
     with pytest.raises(Interrupted):
-        train(corpus(), settings(), out, device=CPU, watcher=Impatient(after))
+        train(corpus(), settings(*assignments), out, device=CPU, watcher=Impatient(after))
 
 
 @pytest.mark.parametrize("after", [1, 2])
-def test_an_interrupted_training_ends_with_the_same_weights(tmp_path, after):
-    interrupted(tmp_path / "a", after)
-    assert load(trained(tmp_path / "a")).weights_sha256 == (
-        load(trained(tmp_path / "b")).weights_sha256
+@pytest.mark.parametrize("changes", [(), ("train.corruption=0.4", "train.modality_dropout=0.2")])
+def test_an_interrupted_training_ends_with_the_same_weights(tmp_path, after, changes):
+    interrupted(tmp_path / "a", after, *changes)
+    assert load(trained(tmp_path / "a", None, *changes)).weights_sha256 == (
+        load(trained(tmp_path / "b", None, *changes)).weights_sha256
     )
     curves = [(tmp_path / name / CURVES_FILE).read_text() for name in "ab"]
     assert curves[0] == curves[1]
@@ -138,6 +139,7 @@ def test_kill_9_at_random_moments(tmp_path):
 
 def test_two_processes_have_the_loss_of_one(tmp_path):
     quiet = [
+        "train.corruption=0.3",
         "network.dropout=0.0",
         "network.attention_dropout=0.0",
         "network.classifier_dropout=0.0",
@@ -232,6 +234,7 @@ def test_a_damaged_state_is_refused(tmp_path):
     [
         ("train.accumulate=3",),
         ("train.modality_dropout=0.5",),
+        ("train.corruption=0.3",),
         ("train.balance=sqrt", "loss.queue=0"),
         ("loss.calibration=released",),
         ("network.fusion=difficulty", "network.components=3"),
