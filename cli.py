@@ -607,8 +607,7 @@ def diagnose(
 ) -> None:
     """Look for LDDU's failure signatures: each with a number, a threshold and the remedy.
 
-    Whether the queue is stale is known of an unfinished training only: name its folder, and its
-    settings as for `annotate train`.
+    Of an unfinished training name the folder, and its settings as for `annotate train`.
 
     \b
     Example:
@@ -622,7 +621,7 @@ def diagnose(
     dataset, settings, chosen = _to_train(data, config, assignments, labels, cache, device)
     training = open_training(model, dataset, settings, chosen)
     opened = best_so_far(training, dataset) if training else open_model(model)
-    found = run_diagnosis(opened, dataset, split, device=chosen, training=training, picture=picture)
+    found = run_diagnosis(opened, dataset, split, device=chosen, picture=picture)
     training_console.print_diagnosis(found, as_json=as_json)
 
 

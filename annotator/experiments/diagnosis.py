@@ -26,7 +26,6 @@ from annotator.experiments.latents import distributions, encode, some
 from annotator.learning.card import thresholds_of
 from annotator.learning.dataset import VALID, Dataset, check
 from annotator.learning.evaluation import demand_fit
-from annotator.learning.training import Training
 from annotator.metrics.thresholds import f1_thresholds
 from lddu_model import Checkpoint
 
@@ -68,7 +67,6 @@ def diagnose(
     split: str,
     *,
     device: torch.device,
-    training: Training | None = None,
     picture: Path | None = None,
     clips: int = CLIPS,
     seed: int = 0,
@@ -80,14 +78,12 @@ def diagnose(
         dataset: with a valid split, where the thresholds of ŷ_dir are chosen.
         split: which examples.
         device: where the network runs.
-        training: the unfinished training the model is of, for its queue; None: that is unknown.
         picture: where to draw the latent distributions, without a suffix; None: nowhere.
         clips: at most how many examples, drawn at random.
         seed: of the draw and the picture.
 
     Raises:
-        UsageError: a split is empty, the model does not fit the corpus, or the training's queue
-            is not of its data.
+        UsageError: a split is empty, or the model does not fit the corpus or is damaged.
         EnvironmentFault: the picture cannot be drawn or written.
     """
     check(dataset, dict.fromkeys((split, VALID)))
@@ -101,7 +97,7 @@ def diagnose(
         *variance_collapse(latents),
         modality_gap(latents),
         *overconfident_errors(latents, np.array(thresholds)),
-        stale_queue(training),
+        stale_queue(model.metadata),
     )
     direct = f1_thresholds(valid.p_direct, valid.target)
     overall, per_label = through_fusion(latents, thresholds, direct)

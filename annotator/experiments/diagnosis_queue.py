@@ -1,142 +1,49 @@
 """The stale queue: rows of earlier batches that the network would make otherwise by now.
 
-The queue does not say which clips its rows are of, but batches follow from the seed and the epoch,
-so they are found again, and the classes of the queue's slots show whether they are the right ones.
+The queue is gone once a training ends, so its drift is measured after every epoch and stays in the
+model's description (`annotator.learning.queue_drift`).
 """
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from typing import Any
 
-import torch
-from torch import Tensor
+import numpy as np
 
 from annotator.errors import UsageError
 from annotator.experiments.diagnosis_finding import Finding
-from annotator.learning.answers import forward
-from annotator.learning.augmentation import Shown
-from annotator.learning.batches import Index, epoch_batches
-from annotator.learning.dataset import Example
-from annotator.learning.training import Training
-from lddu_model import Output
-from lddu_model.contrastive import contrastive_rows
 
 NAME = "stale queue"
 # By definition: the similarity of a row to itself is off by τ, its weight in the softmax by e.
 DRIFT = 1.0
 REMEDY = "take fewer slots (loss.queue), larger batches, or a lower train.learning_rate"
-UNKNOWN = "Unknown: only an unfinished training that uses a queue still has it."
+UNKNOWN = "Unknown: the model's description tells of no queue."
 
 
-@dataclass(frozen=True, slots=True)
-class Drift:
-    """How far the queue's rows are from what the network makes of the same clips now.
+def stale_queue(facts: Mapping[str, Any]) -> Finding:
+    """The largest drift after any epoch; unknown of a model that tells of none.
 
-    Distances are 1 - z·z′/2: 0 for the same row, 1 for an orthogonal one.
-    """
-
-    rows: int  # compared
-    queued: float  # mean distance of a queued row from its like of now
-    dropout: float  # the same of two rows of now, which dropout alone makes differ
-    temperature: float  # τ
-
-    @property
-    def value(self) -> float:
-        """What the drift takes from the similarity z·z′/2τ of a row to itself."""
-        return (self.queued - self.dropout) / self.temperature
-
-
-def stale_queue(training: Training | None) -> Finding:
-    """The drift of the queue, unknown without a training that has one.
+    Args:
+        facts: the model's description, in which `queue_drift` has a number an epoch.
 
     Raises:
-        UsageError: the training's queue is not of its data.
+        UsageError: the description is damaged.
+
+    >>> stale_queue({"queue_drift": [0.5, 1.25, 0.75]}).value, stale_queue({}).failed
+    (1.25, None)
     """
-    drift = None if training is None else queue_drift(training)
-    if drift is None:
+    drifts = _drifts(facts.get("queue_drift", []))
+    if not drifts:
         return Finding(NAME, "drift", float("nan"), DRIFT, "above", UNKNOWN, REMEDY)
+    worst = int(np.argmax(drifts))
     explanation = (
-        f"A queued row lies {drift.queued:.3f} from what the network makes of its clip now, "
-        f"where dropout alone makes {drift.dropout:.3f}, at a temperature of {drift.temperature}."
+        f"After epoch {worst + 1} a queued row had lost {drifts[worst]:.2f} of its similarity to "
+        f"what the network made of its clip then, in units of τ; in the end {drifts[-1]:.2f}."
     )
-    details = {"rows": drift.rows, "queued": drift.queued, "dropout": drift.dropout}
-    return Finding(NAME, "drift", drift.value, DRIFT, "above", explanation, REMEDY, details)
+    details = {"epoch": float(worst + 1), "last": drifts[-1]}
+    return Finding(NAME, "drift", drifts[worst], DRIFT, "above", explanation, REMEDY, details)
 
 
-def queue_drift(training: Training) -> Drift | None:
-    """Compare the queue after the last epoch with the same clips' rows now, dropout included.
-
-    None if the training uses no queue or has no epoch behind it.
-
-    Raises:
-        UsageError: the queue is not of the training's data.
-    """
-    contrast, config = training.objective.contrast, training.settings.loss
-    slots = len(contrast.slot_classes)
-    if not (config.beta and slots and training.done):
-        return None
-    found = _last_rows(training, slots)
-    first, again, classes = (torch.cat(parts[::-1])[-slots:] for parts in zip(*found, strict=True))
-    oldest = int(contrast.get_extra_state())
-    queued = contrast.rows.roll(-oldest, 0)[-len(first) :]
-    if not torch.equal(contrast.slot_classes.roll(-oldest, 0)[-len(first) :], classes):
-        raise UsageError(
-            "the queue of this training holds other clips than its data and settings give: "
-            "diagnose it with those it was started with"
-        )
-    return Drift(len(first), _distance(queued, first), _distance(again, first), config.temperature)
-
-
-def _last_rows(training: Training, slots: int) -> list[tuple[Tensor, Tensor, Tensor]]:
-    """Of the last batches, latest first: their rows made twice, and their classes."""
-    found: list[tuple[Tensor, Tensor, Tensor]] = []
-    covered = 0
-    for batch, shown in _backwards(training):
-        if covered >= slots:
-            break
-        found.append(_rows(training, batch, shown))
-        covered += len(found[-1][0])
+def _drifts(found: object) -> Sequence[float]:
+    if not isinstance(found, list) or not all(isinstance(d, int | float) for d in found):
+        raise UsageError("the model's description is damaged: queue_drift must list numbers")
     return found
-
-
-def _backwards(training: Training) -> Iterator[tuple[Index, Shown]]:
-    """Every batch so far and how its epoch showed the clips, the latest first."""
-    t = training.settings.train
-    for epoch in reversed(range(training.done)):
-        shown = training.augmentation.epoch(epoch)
-        batches = epoch_batches(
-            training.lengths, t.batch, t.seed, epoch, least=training.ranks.world
-        )
-        for batch in reversed(batches):
-            yield batch, shown
-
-
-def _rows(training: Training, batch: Index, shown: Shown) -> tuple[Tensor, Tensor, Tensor]:
-    """A batch's rows with one dropout and with another, and their classes."""
-    clips = [replace(training.examples[i], features=shown.clip(i)) for i in batch]
-    target = training.targets[torch.from_numpy(batch)].to(training.device)
-    (first, classes), (again, _) = (
-        contrastive_rows(
-            output.mu,
-            output.sigma,
-            target,
-            output.present,
-            absent_classes=training.settings.loss.absent_classes,
-        )
-        for output in _with_dropout(training, clips)
-    )
-    return first, again, classes
-
-
-def _with_dropout(training: Training, clips: Sequence[Example]) -> Iterator[Output]:
-    """What the network says of the clips in training, twice; no other randomness is touched."""
-    devices = [training.device] if training.device.type == "cuda" else []
-    training.network.train()
-    for seed in (1, 2):
-        with torch.random.fork_rng(devices):
-            torch.manual_seed(seed)
-            yield forward(training.network, clips, training.device)
-    training.network.eval()
-
-
-def _distance(one: Tensor, other: Tensor) -> float:
-    return float((1 - (one * other).sum(1) / 2).mean())

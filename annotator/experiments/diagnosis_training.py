@@ -1,4 +1,4 @@
-"""A training that was cut off, to be diagnosed while its queue is still there."""
+"""A training that was cut off, to be diagnosed before it goes on."""
 
 from pathlib import Path
 
@@ -42,4 +42,9 @@ def best_so_far(training: Training, dataset: Dataset) -> Checkpoint:
     network.to(training.device)
     validation = validate(answer(network, dataset.split(VALID), training.device))
     thresholds = dict(zip(dataset.labels, validation.thresholds, strict=True))
-    return Checkpoint(network, {"thresholds": thresholds, "extractors": {**dataset.extractors}}, "")
+    facts = {
+        "thresholds": thresholds,
+        "extractors": {**dataset.extractors},
+        "queue_drift": training.queue_drifts,
+    }
+    return Checkpoint(network, facts, "")

@@ -33,6 +33,7 @@ from annotator.learning.card import MODEL_FOLDER, describe, open_model
 from annotator.learning.curves import write_curves
 from annotator.learning.dataset import TRAIN, VALID, Dataset, Example, check
 from annotator.learning.distributed import Ranks, gather_output, sum_gradients
+from annotator.learning.queue_drift import Drift, queue_drift
 from annotator.learning.settings import Settings
 from annotator.learning.validation import score, validate
 from annotator.types import MAX_STEPS, MODALITIES, Modality
@@ -55,6 +56,7 @@ class Epoch:
     losses: Mapping[str, float]  # PARTS
     score: float  # of the criterion, higher is better
     best: bool
+    queue_drift: float | None = None  # `Drift.value` after it; None if no queue is used
 
 
 class Watcher(Protocol):
@@ -98,6 +100,11 @@ class Training:
     def best_score(self) -> float:
         """Of the criterion so far."""
         return max((epoch.score for epoch in self.history), default=-np.inf)
+
+    @property
+    def queue_drifts(self) -> list[float]:
+        """After each epoch; none if no queue is used."""
+        return [e.queue_drift for e in self.history if e.queue_drift is not None]
 
     @property
     def ended(self) -> bool:
@@ -168,11 +175,15 @@ class Training:
         t = self.settings.train
         return t.learning_rate * warmup_cosine(place, t.epochs * self.batches, t.warmup)
 
-    def record(self, losses: Mapping[str, float], score: float) -> Epoch:
+    def record(
+        self, losses: Mapping[str, float], score: float, drift: Drift | None = None
+    ) -> Epoch:
         """Close an epoch; its weights are kept if none were better."""
         better = score > self.best_score
         rate = self.learning_rate((self.done + 1) * self.batches - 1)
-        epoch = Epoch(self.done + 1, rate, losses, score, better)
+        epoch = Epoch(
+            self.done + 1, rate, losses, score, better, None if drift is None else drift.value
+        )
         self.history.append(epoch)
         if better:
             self.best = {k: v.detach().clone() for k, v in self.network.state_dict().items()}
@@ -252,7 +263,8 @@ def train(
     while not training.ended:
         losses = training.run_epoch(watcher)
         answers = answer(training.network, valid, device)
-        epoch = training.record(losses, score(validate(answers), settings.train.criterion))
+        drift = queue_drift(training, training.done + 1)
+        epoch = training.record(losses, score(validate(answers), settings.train.criterion), drift)
         if ranks.first:
             training.write(out / STATE_FILE, mark)
             write_curves(out / CURVES_FILE, training.history)
@@ -261,7 +273,12 @@ def train(
         training.network.load_state_dict(training.best)
         validation = validate(answer(training.network, valid, device), RESAMPLES)
         kept = max(epoch.number for epoch in training.history if epoch.best)
-        facts = {"epochs": training.done, "kept_epoch": kept, "fingerprint": mark}
+        facts = {
+            "epochs": training.done,
+            "kept_epoch": kept,
+            "queue_drift": training.queue_drifts,
+            "fingerprint": mark,
+        }
         save(training.network, model, {**describe(dataset, settings, validation), **facts})
         (out / STATE_FILE).unlink(missing_ok=True)
     return model

@@ -14,7 +14,7 @@ from annotator.experiments.diagnosis_confidence import overconfident_errors, sur
 from annotator.experiments.diagnosis_finding import Finding
 from annotator.experiments.diagnosis_gap import modality_gap, separability
 from annotator.experiments.diagnosis_propagation import through_fusion, without_each
-from annotator.experiments.diagnosis_queue import queue_drift, stale_queue
+from annotator.experiments.diagnosis_queue import stale_queue
 from annotator.experiments.diagnosis_training import best_so_far, open_training
 from annotator.experiments.diagnosis_variance import variance_collapse
 from annotator.experiments.latents import Latents, distributions, encode, some
@@ -180,64 +180,22 @@ def test_surest_errors_takes_a_tenth_of_each_label():
     assert np.isnan(surest_errors(uncertainty, wrong, np.zeros((30, 2), bool)))
 
 
-def training_after(epochs: int, *assignments: str) -> Training:
-    training = Training(corpus(), settings(*assignments), CPU, Ranks())
-    for _ in range(epochs):
-        training.record(training.run_epoch(Silent()), 0.0)
-    return training
-
-
-STILL = (
-    "train.learning_rate=1e-12",
-    "network.dropout=0",
-    "network.attention_dropout=0",
-    "network.classifier_dropout=0",
+@pytest.mark.parametrize(
+    ("drifts", "failed"), [([0.2, 1.0, 0.3], True), ([0.2, 0.99, 0.3], False), ([], None)]
 )
+def test_a_queue_is_stale_by_its_largest_drift(drifts, failed):
+    finding = stale_queue({"queue_drift": drifts})
+    assert finding.failed is failed
+    if drifts:
+        assert finding.value == max(drifts)
+        assert finding.details == {"epoch": 2, "last": 0.3}
 
 
-@pytest.mark.parametrize("queue", [7, 100, 1000, 3000])
-def test_of_a_network_that_stands_still_every_queued_row_is_found_again(queue):
-    found = queue_drift(
-        training_after(2, *STILL, f"loss.queue={queue}", "train.modality_dropout=0.3")
-    )
-    assert found.queued < 1e-5
-    assert found.dropout < 1e-5
-    if queue < 1000:
-        assert found.rows == queue
-
-
-def test_a_queue_is_stale_once_the_network_is_another():
-    training = training_after(2)
-    healthy = stale_queue(training)
-    assert healthy.failed is False
-    training.network.load_state_dict(untrained(training.network.config, 99).state_dict())
-    assert stale_queue(training).failed
-
-
-def test_measuring_the_drift_changes_nothing():
-    training = training_after(1)
-    before = training.objective.contrast.rows.clone()
-    chance = torch.random.get_rng_state()
-    assert queue_drift(training) == queue_drift(training)
-    assert torch.equal(training.objective.contrast.rows, before)
-    assert torch.equal(torch.random.get_rng_state(), chance)
-
-
-def test_without_a_queue_staleness_is_unknown():
-    assert stale_queue(None).failed is None
-    for training in (
-        training_after(0),
-        training_after(1, "loss.beta=0"),
-        training_after(1, "loss.queue=0"),
-    ):
-        assert stale_queue(training).failed is None
-
-
-def test_a_queue_of_other_clips_is_refused():
-    training = training_after(1)
-    training.settings = settings("train.seed=5")
-    with pytest.raises(UsageError, match="holds other clips"):
-        queue_drift(training)
+def test_a_model_that_tells_of_no_queue_is_unknown_and_a_damaged_one_refused():
+    assert stale_queue({}).failed is None
+    for wrong in ({"1": 0.5}, ["much"], None):
+        with pytest.raises(UsageError, match="queue_drift must list numbers"):
+            stale_queue({"queue_drift": wrong})
 
 
 class Interrupted(Exception):
@@ -249,19 +207,25 @@ class Impatient(Silent):
         raise Interrupted
 
 
-def test_an_unfinished_training_is_diagnosed_with_its_queue(tmp_path):
+def test_a_training_is_diagnosed_by_its_queue_before_and_after_its_end(tmp_path):
     with pytest.raises(Interrupted):
         train(corpus(), settings(), tmp_path, device=CPU, watcher=Impatient())
     training = open_training(tmp_path, corpus(), settings(), CPU)
     model = best_so_far(training, corpus())
-    found = diagnose(model, corpus(), "valid", device=CPU, training=training)
+    found = diagnose(model, corpus(), "valid", device=CPU)
     assert found.findings[-1].failed is False
+    assert found.findings[-1].value == training.history[0].queue_drift
     assert model.metadata["thresholds"].keys() == set(toy_corpus.LABELS)
     with pytest.raises(UsageError, match="other settings or data"):
         open_training(tmp_path, corpus(), settings("loss.beta=0.5"), CPU)
     with pytest.raises(UsageError, match="no epoch behind it"):
-        best_so_far(training_after(0), corpus())
-    train(corpus(), settings(), tmp_path, device=CPU, watcher=Silent())
+        best_so_far(Training(corpus(), settings(), CPU, Ranks()), corpus())
+    watcher = Silent()
+    finished = open_model(train(corpus(), settings(), tmp_path, device=CPU, watcher=watcher))
+    drifts = [training.history[0].queue_drift, *(epoch.queue_drift for epoch in watcher.epochs)]
+    found = diagnose(finished, corpus(), "valid", device=CPU)
+    assert finished.metadata["queue_drift"] == drifts
+    assert found.findings[-1].value == max(drifts)
     assert open_training(tmp_path, corpus(), settings(), CPU) is None
 
 
