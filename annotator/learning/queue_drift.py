@@ -22,6 +22,8 @@ from lddu_model.contrastive import contrastive_rows
 if TYPE_CHECKING:
     from annotator.learning.training import Training
 
+BATCHES = 4  # that are compared, evenly from the newest to the oldest: an epoch stays cheap
+
 
 @dataclass(frozen=True, slots=True)
 class Drift:
@@ -58,30 +60,37 @@ def queue_drift(training: "Training", epochs: int) -> Drift | None:
     slots = len(contrast.slot_classes)
     if not (config.beta and slots and epochs):
         return None
-    found = _last_rows(training, epochs, slots)
-    first, again, classes = (torch.cat(parts[::-1])[-slots:] for parts in zip(*found, strict=True))
     oldest = int(contrast.get_extra_state())
-    queued = contrast.rows.roll(-oldest, 0)[-len(first) :]
-    if not torch.equal(contrast.slot_classes.roll(-oldest, 0)[-len(first) :], classes):
-        raise UsageError(
-            "the queue of this training holds other clips than its data and settings give: "
-            "go on with those it was started with"
-        )
-    return Drift(len(first), _distance(queued, first), _distance(again, first), config.temperature)
+    rows, classes = contrast.rows.roll(-oldest, 0), contrast.slot_classes.roll(-oldest, 0)
+    queued, first, again = [], [], []
+    for batch, shown, newer in _batches(training, epochs, slots):
+        one, other, expected = _rows(training, batch, shown)
+        end = slots - newer
+        place = slice(max(end - len(one), 0), end)
+        held = place.stop - place.start  # the oldest batch may be there in part
+        if not torch.equal(classes[place], expected[-held:]):
+            raise UsageError(
+                "the queue of this training holds other clips than its data and settings give: "
+                "go on with those it was started with"
+            )
+        queued.append(rows[place])
+        first.append(one[-held:])
+        again.append(other[-held:])
+    before, now, anew = map(torch.cat, (queued, first, again))
+    return Drift(len(now), _distance(before, now), _distance(anew, now), config.temperature)
 
 
-def _last_rows(
-    training: "Training", epochs: int, slots: int
-) -> list[tuple[Tensor, Tensor, Tensor]]:
-    """Of the last batches, latest first: their rows made twice, and their classes."""
-    found: list[tuple[Tensor, Tensor, Tensor]] = []
-    covered = 0
+def _batches(training: "Training", epochs: int, slots: int) -> list[tuple[Index, Shown, int]]:
+    """Some of the batches that the queue's rows are of, and how many newer rows it holds."""
+    found: list[tuple[Index, Shown, int]] = []
+    newer, labels = 0, training.targets.shape[1]
     for batch, shown in _backwards(training, epochs):
-        if covered >= slots:
+        if newer >= slots:
             break
-        found.append(_rows(training, batch, shown))
-        covered += len(found[-1][0])
-    return found
+        found.append((batch, shown, newer))
+        newer += labels * int(shown.kept[batch].sum())
+    stride = -(-len(found) // BATCHES)
+    return found[stride // 2 :: stride]
 
 
 def _backwards(training: "Training", epochs: int) -> Iterator[tuple[Index, Shown]]:
