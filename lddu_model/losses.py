@@ -114,24 +114,29 @@ class Objective(nn.Module):
             target: (B, q) from 0 to 1, NaN where unknown.
             index: (B,) integers, the samples' places in the training data.
             intensity: (B, q) or None, NaN where unknown.
-            corrupted: (B,) bool or None, the samples whose input is not their own: their errors
-                neither enter the history of errors nor are compared with it.
+            corrupted: (B, 3) bool or None, the modalities whose input was spoilt on purpose, for
+                the calibration: they give no contrastive rows, a sample of none but such
+                modalities teaches no label, and errors on samples with any neither enter the
+                history of errors nor are compared with it.
 
         Raises:
-            ValueError: no target of the batch is known.
+            ValueError: the intensity is asked for and the network has no head for it.
         """
         c = self.config
+        own = output.present if corrupted is None else output.present & ~corrupted
         known = ~target.isnan()
+        taught = known & own.any(dim=1)[:, None]
         y = target.nan_to_num()
         logits = (output.logit_direct, output.logit_mu, output.logit_sigma)
         log_p, log_q = fused_log_odds(*logits, output.fusion)
-        final = self._cross_entropy(log_p, log_q, y, known)
+        final = self._cross_entropy(log_p, log_q, y, taught)
         direct = output.logit_direct
-        info = self._cross_entropy(F.logsigmoid(direct), F.logsigmoid(-direct), y, known)
+        info = self._cross_entropy(F.logsigmoid(direct), F.logsigmoid(-direct), y, taught)
         zero = final.new_zeros(())
-        contrastive = self._contrastive(output, target) if c.beta else zero
-        calibration = self._calibration(output, y, known, index, corrupted) if c.lambda_ else zero
-        strength = _intensity_loss(output, intensity) if c.intensity else zero
+        contrastive = self._contrastive(output, target, own) if c.beta else zero
+        clean = (own == output.present).all(dim=1)
+        calibration = self._calibration(output, y, known, index, clean) if c.lambda_ else zero
+        strength = _intensity_loss(output, intensity, taught) if c.intensity else zero
         total = (
             final
             + c.gamma * info
@@ -144,46 +149,43 @@ class Objective(nn.Module):
     def _cross_entropy(self, log_p: Tensor, log_q: Tensor, y: Tensor, known: Tensor) -> Tensor:
         """The mean over known answers of -(w·y·log p + (1-y)·log(1-p))."""
         each = -(self.positive_weight * y * log_p + (1 - y) * log_q)
-        return (each * known).sum() / known.sum()
+        return (each * known).sum() / known.sum().clamp(min=1)
 
-    def _contrastive(self, output: Output, target: Tensor) -> Tensor:
+    def _contrastive(self, output: Output, target: Tensor, own: Tensor) -> Tensor:
         rows, classes = contrastive_rows(
             output.mu,
             output.sigma,
             target,
-            output.present,
+            own,
             absent_classes=self.config.absent_classes,
         )
+        if len(rows) == 0:
+            return output.mu.sum() * 0
         loss: Tensor = self.contrast(rows, classes)
         self.contrast.enqueue(rows, classes)
         return loss
 
     def _calibration(
-        self, output: Output, y: Tensor, known: Tensor, index: Tensor, corrupted: Tensor | None
+        self, output: Output, y: Tensor, known: Tensor, index: Tensor, clean: Tensor
     ) -> Tensor:
         """Half of it is due to this step's errors, half to those of earlier epochs."""
         if self.config.calibration == "released":
             return released_calibration(output.sigma, output.p_direct)
         error = (output.p_direct.detach() - y).abs()
         before = self.history.mean[index]
-        unseen = before.isnan()
-        if corrupted is None:
-            self.history.update(index, error)
-        else:
-            unseen |= corrupted[:, None]
-            self.history.update(index[~corrupted], error[~corrupted])
-        seen = torch.where(unseen, error, before)
+        self.history.update(index[clean], error[clean])
+        seen = torch.where(before.isnan() | ~clean[:, None], error, before)
         spreads = spread(output.sigma_norm, output.present)
         t = self.config.error_temperature
         now = ordinality_loss(spreads, error, known, t)
         return 0.5 * (now + ordinality_loss(spreads, seen, known, t))
 
 
-def _intensity_loss(output: Output, intensity: Tensor | None) -> Tensor:
+def _intensity_loss(output: Output, intensity: Tensor | None, taught: Tensor) -> Tensor:
     if output.intensity is None:
         raise ValueError("the network has no intensity head: set intensity = true in its settings")
     if intensity is None:
         return output.intensity.sum() * 0
-    known = ~intensity.isnan()
+    known = taught & ~intensity.isnan()
     each = (output.intensity - intensity.nan_to_num()).square()
     return (each * known).sum() / known.sum().clamp(min=1)

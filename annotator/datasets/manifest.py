@@ -157,6 +157,7 @@ def _example(row: _Row, labels: Sequence[str], *, own_columns: bool) -> Example:
         group=row.entry.speaker or str(row.media),
         features={name: one.values for name, one in found.items() if isinstance(one, Features)},
         target=_target(row.entry.labels, labels, own_columns=own_columns),
+        words=row.features.transcript if isinstance(found["text"], Features) else None,
     )
 
 

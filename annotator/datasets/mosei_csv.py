@@ -129,13 +129,15 @@ def _example(
     name = f"{video}[{start}-{end}]" if video and start else video or row.get("file_name", "")
     if not name or not row.get("text", "").strip():
         raise UsageError(f"{path.name!r} row {number}: expected a video or file name, and text")
+    words = row["text"].strip()
     return Example(
         id=name,
         group=video or name,
-        features={"text": encoder.encode(row["text"].strip())},
+        features={"text": encoder.encode(words)},
         target=(means > 0).astype(np.float32),
         raters=RATERS,
         intensity=means,
+        words=words,
     )
 
 

@@ -21,14 +21,14 @@ from annotator.experiments.corruption_verdicts import (
     fall,
     prior_quality,
 )
+from annotator.experiments.corruption_words import WordCorruption, word_corruptions
 from annotator.experiments.diagnosis_finding import plain
 from annotator.learning.answers import answer
 from annotator.learning.card import thresholds_of
 from annotator.learning.corruption import (
     CORRUPTIONS,
-    Corruption,
     Scale,
-    affected,
+    Way,
     corrupt,
     scales,
 )
@@ -64,6 +64,7 @@ class Curve:
     name: str
     kind: str
     modality: Modality
+    of_words: bool  # real ones, whose features were made anew; else features were spoilt
     clips: int
     points: tuple[Point, ...]
     rises: Mapping[str, Rise]  # by UNCERTAINTIES
@@ -75,6 +76,7 @@ class Curve:
             "name": self.name,
             "kind": self.kind,
             "modality": self.modality,
+            "spoilt": "words" if self.of_words else "features",
             "clips": self.clips,
             "points": [{k: plain(v) for k, v in asdict(p).items()} for p in self.points],
             "rises": {
@@ -94,12 +96,18 @@ class Curve:
 
 @dataclass(frozen=True, slots=True)
 class CorruptionCurves:
-    """All corruptions on one split; `proxy` says that features were spoilt and not media."""
+    """All corruptions on one split; `proxy` says what of them was not done to media or words."""
 
     dataset: str
     split: str
     curves: tuple[Curve, ...]
-    proxy: str = "feature space: no media or words were spoilt"
+
+    @property
+    def proxy(self) -> str:
+        """For people."""
+        if any(curve.of_words for curve in self.curves):
+            return "words were spoilt; all else in feature space: no media were"
+        return "feature space: no media or words were spoilt"
 
     def to_json(self) -> dict[str, Any]:
         """Plain types for `json.dumps`; unknown is null."""
@@ -118,13 +126,14 @@ def corrupt_test(
     *,
     device: torch.device,
     strengths: Sequence[float] = STRENGTHS,
-    corruptions: Sequence[Corruption] = CORRUPTIONS,
+    corruptions: Sequence[Way] | None = None,
     resamples: int = RESAMPLES,
     seed: int = 0,
 ) -> CorruptionCurves:
-    """Spoil the features of a split in every way and measure at every strength.
+    """Spoil a split in every way and measure at every strength.
 
-    Corruptions of a modality that no clip has give no curve.
+    Features are spoilt, and words where the corpus has them. Corruptions of a modality that no clip
+    has give no curve.
 
     Args:
         model: with the labels and features of the corpus.
@@ -132,7 +141,7 @@ def corrupt_test(
         split: which examples.
         device: where the network runs.
         strengths: rising, above 0 and up to 1.
-        corruptions: the ways.
+        corruptions: the ways; by default all that there are for the corpus.
         resamples: of the bootstrap over groups, 0 for no intervals.
         seed: of the corruptions and the bootstrap.
 
@@ -155,11 +164,13 @@ def corrupt_test(
         resamples=resamples,
         seed=seed,
     )
+    if corruptions is None:
+        corruptions = (*CORRUPTIONS, *word_corruptions(dataset, examples))
     known = scales(examples)
     curves = [
         test.curve(way, clips, known[way.modality])
         for way in corruptions
-        if (clips := affected(way, examples))
+        if (clips := [example for example in examples if way.affects(example)])
     ]
     return CorruptionCurves(dataset.name, split, tuple(curves))
 
@@ -176,7 +187,7 @@ class _Test:
     resamples: int
     seed: int
 
-    def curve(self, way: Corruption, clips: Sequence[Example], scale: Scale) -> Curve:
+    def curve(self, way: Way, clips: Sequence[Example], scale: Scale) -> Curve:
         answers = [
             answer(
                 self.network,
@@ -198,7 +209,8 @@ class _Test:
         rises = {name: self._rise(name, points, answers) for name in UNCERTAINTIES}
         floors = prior_quality(self.prior, answers[0].target)
         falls = {name: fall([getattr(p, name) for p in points], floors[name]) for name in QUALITIES}
-        return Curve(way.name, way.kind, way.modality, len(clips), points, rises, falls)
+        of_words = isinstance(way, WordCorruption)
+        return Curve(way.name, way.kind, way.modality, of_words, len(clips), points, rises, falls)
 
     def _rise(self, name: str, points: Sequence[Point], answers: Sequence[Answers]) -> Rise:
         apart = getattr(answers[-1], name) - getattr(answers[0], name)

@@ -2,8 +2,10 @@
 
 Corruption is there for σ. Trained on clean clips alone it knows no others, and its calibration sees
 only errors that shrink as the network learns the clips by heart; a corrupted modality makes the
-error larger where the input shows why. Noise and lost steps are what is learnt from: the other
-ways of `corruption` stay unseen, so that a test with them is a test.
+error larger where the input shows why. What the losses make of it stands in `lddu_model.losses`.
+
+Of the ways of `corruption` all but the loss of a whole modality are learnt from; so `corrupt-test`
+says of such a model whether it has learnt them, and only spoilt words are new to it.
 
 Everything follows from the seed, the epoch and the clip, so a training that was killed goes on with
 what it would have seen, and so do several processes.
@@ -15,12 +17,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from annotator.learning.batches import Index, Mask, keep_modalities
-from annotator.learning.corruption import Damage, Scale, lose_steps, noise, scales
+from annotator.learning.corruption import Damage, Scale, blur, fade, lose_steps, noise, scales
 from annotator.learning.dataset import Array, Example
 from annotator.learning.settings import TrainSettings
 from annotator.types import MODALITIES, Modality
 
-WAYS = (noise, lose_steps)
+WAYS = (noise, blur, fade, lose_steps)
 _WHICH, _HOW = 2, 3  # streams of chance beside those of `batches`
 
 

@@ -1,6 +1,6 @@
 """Ways to spoil the features of a clip, at a strength from 0, untouched, to 1, the most.
 
-These act on features, not on pictures, sound or words: a corpus read for training has nothing
+These act on features, not on pictures, sound or words: most corpora read for training have nothing
 else. They are proxies. Noise on an embedding is not noise on the pixels it came from, averaging
 over time blurs motion but not edges, and a deleted step is a deleted word only where the text
 features have a step a word (token states; a state also knows its deleted neighbours). Whether a
@@ -9,6 +9,7 @@ model stands real noise is to be tested by extracting features of spoilt media.
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -41,14 +42,38 @@ class Damage:
 Spoil = Callable[[Array, Damage], Array | None]
 
 
+class Way(Protocol):
+    """A way to spoil one modality of a clip."""
+
+    @property
+    def name(self) -> str: ...  # noqa: D102  a stable key
+    @property
+    def kind(self) -> str: ...  # noqa: D102  what it shares with those of other modalities
+    @property
+    def modality(self) -> Modality: ...  # noqa: D102
+    def affects(self, example: Example) -> bool: ...  # noqa: D102
+    def spoilt(self, example: Example, damage: Damage) -> Array | None: ...  # noqa: D102
+
+
 @dataclass(frozen=True, slots=True)
 class Corruption:
-    """One way to spoil one modality."""
+    """A way to spoil the features of one modality."""
 
     name: str  # a stable key
     kind: str  # what it has in common with those of other modalities, for people
     modality: Modality
     spoil: Spoil  # (steps, dimension) to the same, fewer steps, or None: gone
+
+    def affects(self, example: Example) -> bool:
+        """Whether it has the modality, and another if this one may be taken from it."""
+        others = (m for m in MODALITIES if m != self.modality)
+        return bool(len(example.features.get(self.modality, ()))) and (
+            self.spoil is not drop or any(len(example.features.get(m, ())) for m in others)
+        )
+
+    def spoilt(self, example: Example, damage: Damage) -> Array | None:
+        """The modality's features, spoilt; None: gone."""
+        return self.spoil(example.features[self.modality], damage)
 
 
 def noise(values: Array, damage: Damage) -> Array:
@@ -126,22 +151,10 @@ def scales(examples: Sequence[Example]) -> Mapping[Modality, Scale]:
     return found
 
 
-def affected(corruption: Corruption, examples: Sequence[Example]) -> list[Example]:
-    """The examples that have the modality, and another if it may be taken from them."""
-    others = set(MODALITIES) - {corruption.modality}
-    spare = corruption.spoil is not drop
-    return [
-        e
-        for e in examples
-        if len(e.features.get(corruption.modality, ()))
-        and (spare or any(len(e.features.get(m, ())) for m in others))
-    ]
-
-
 def corrupt(
-    corruption: Corruption, examples: Sequence[Example], strength: float, scale: Scale, seed: int
+    corruption: Way, examples: Sequence[Example], strength: float, scale: Scale, seed: int
 ) -> list[Example]:
-    """Spoilt copies of examples, all of which have the modality.
+    """Spoilt copies of examples, all of which the way affects.
 
     The chance that each clip meets is the same at every strength: noise only grows, and what is
     gone at one strength is gone at all above it.
@@ -149,7 +162,7 @@ def corrupt(
     spoilt = []
     for place, example in enumerate(examples):
         damage = Damage(strength, scale, np.random.default_rng([seed, place]))
-        values = corruption.spoil(example.features[corruption.modality], damage)
+        values = corruption.spoilt(example, damage)
         features = {m: v for m, v in example.features.items() if m != corruption.modality}
         if values is not None:
             features[corruption.modality] = values

@@ -37,6 +37,7 @@ class Example:
     target: NDArray[np.float32]
     raters: int | None = None
     intensity: NDArray[np.float32] | None = None
+    words: str | None = None  # that the text features were made from, if the corpus has them
 
 
 @dataclass(frozen=True, slots=True, eq=False)

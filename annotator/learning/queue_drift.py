@@ -88,7 +88,7 @@ def _batches(training: "Training", epochs: int, slots: int) -> list[tuple[Index,
         if newer >= slots:
             break
         found.append((batch, shown, newer))
-        newer += labels * int(shown.kept[batch].sum())
+        newer += labels * int((shown.kept & ~shown.corrupted)[batch].sum())
     stride = -(-len(found) // BATCHES)
     return found[stride // 2 :: stride]
 
@@ -109,12 +109,13 @@ def _rows(training: "Training", batch: Index, shown: Shown) -> tuple[Tensor, Ten
     """A batch's rows with one dropout and with another, and their classes."""
     clips = [replace(training.examples[i], features=shown.clip(i)) for i in batch]
     target = training.targets[torch.from_numpy(batch)].to(training.device)
+    own = torch.from_numpy((shown.kept & ~shown.corrupted)[batch]).to(training.device)
     (first, classes), (again, _) = (
         contrastive_rows(
             output.mu,
             output.sigma,
             target,
-            output.present,
+            own,
             absent_classes=training.settings.loss.absent_classes,
         )
         for output in _with_dropout(training, clips)

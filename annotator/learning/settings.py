@@ -57,7 +57,7 @@ class TrainSettings:
     weight_decay: float = 0.01  # not on biases and norms
     clip: float = 1.0  # of the gradient's norm
     modality_dropout: float = 0.0  # chance to hide a modality; one always stays
-    corruption: float = 0.0  # chance to corrupt a modality, by noise or lost steps: it trains σ
+    corruption: float = 0.0  # chance to corrupt a modality's features, for σ to learn
     balance: Balance = "none"  # weight of positives: 1, √(negatives/positives), or all of it
     criterion: Criterion = "mean_average_precision"  # of the validation split
 

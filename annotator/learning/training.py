@@ -152,7 +152,7 @@ class Training:
         output = gather_output(output, present, self.ranks)
         index = torch.from_numpy(batch)
         strength = None if self.intensity is None else self.intensity[index].to(self.device)
-        corrupted = torch.from_numpy(shown.corrupted[batch].any(axis=1)) if t.corruption else None
+        corrupted = torch.from_numpy(shown.corrupted[batch]) if t.corruption else None
         losses: Losses = self.objective(
             output,
             self.targets[index].to(self.device),

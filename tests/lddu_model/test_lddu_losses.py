@@ -4,6 +4,7 @@ import gc
 import json
 import math
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -169,8 +170,9 @@ def test_history_is_the_mean_over_epochs():
 
 def test_a_corrupted_sample_is_judged_by_its_error_of_now_and_leaves_no_history():
     objective = Objective(TINY, LossConfig(beta=0), 4)
-    clean, output = torch.zeros(4, dtype=torch.bool), output_of(0.7)
-    corrupted = torch.tensor([False, True, False, False])
+    clean, output = torch.zeros(4, 3, dtype=torch.bool), output_of(0.7)
+    corrupted = clean.clone()
+    corrupted[1, 2] = True
     y, index = torch.tensor([[0.0, 1.0]] * 4), torch.arange(4)
     objective(output, 1 - y, index, corrupted=clean)
     before = objective.history.mean.clone()
@@ -180,11 +182,43 @@ def test_a_corrupted_sample_is_judged_by_its_error_of_now_and_leaves_no_history(
     assert moved.tolist() == [True, False, True, True]
     assert objective.history.count.tolist() == [2, 1, 2, 2]
     error = (output.p_direct - y).abs()
-    seen = torch.where(corrupted[:, None], error, before)
+    seen = torch.where(corrupted.any(1)[:, None], error, before)
     spreads = spread(output.sigma_norm, output.present)
     known, t = torch.ones_like(y, dtype=torch.bool), LossConfig().error_temperature
     halves = [ordinality_loss(spreads, e, known, t) for e in (error, seen)]
     torch.testing.assert_close(found, 0.5 * sum(halves))
+
+
+@pytest.mark.parametrize("queue", [0, 12])
+def test_corrupted_modalities_are_not_contrasted(queue):
+    corrupted = torch.zeros(4, 3, dtype=torch.bool)
+    corrupted[1, 2] = corrupted[3, 0] = True
+    output, y, index = output_of(0.7), torch.ones(4, 2), torch.arange(4)
+    given = LossConfig(queue=queue, lambda_=0)
+    found = Objective(TINY, given, 4)(output, y, index, corrupted=corrupted)
+    without = replace(output, present=~corrupted)
+    expected = Objective(TINY, given, 4)(without, y, index)
+    torch.testing.assert_close(found.contrastive, expected.contrastive)
+    torch.testing.assert_close(found.final, expected.final)
+    every = torch.ones(4, 3, dtype=torch.bool)
+    nothing = Objective(TINY, given, 4)(output, y, index, corrupted=every)
+    assert (nothing.contrastive, nothing.final, nothing.direct) == (0, 0, 0)
+
+
+def test_a_sample_without_a_modality_of_its_own_teaches_no_label_but_sigma():
+    output = output_of(0.7)
+    output = replace(
+        output, sigma=(output.sigma + torch.rand(4, 2, 3, 5)).detach().requires_grad_()
+    )
+    corrupted = torch.zeros(4, 3, dtype=torch.bool)
+    corrupted[1] = True
+    corrupted[2, 0] = True
+    y, index = torch.tensor([[0.0, 1.0]] * 4), torch.arange(4)
+    losses = Objective(TINY, LossConfig(beta=0), 4)(output, y, index, corrupted=corrupted)
+    (of_logit,) = torch.autograd.grad(losses.final, output.logit_direct, retain_graph=True)
+    assert of_logit.any(1).tolist() == [True, False, True, True]
+    (of_sigma,) = torch.autograd.grad(losses.calibration, output.sigma)
+    assert of_sigma.flatten(1).any(1).all()
 
 
 def test_nothing_keeps_a_graph_over_fifty_epochs(net, make_batch):

@@ -40,7 +40,7 @@ def curves() -> CorruptionCurves:
         fall = Fall(0.2, 0.1, True, True, 0.4)
         falls = {"micro_f1": fall, "mean_average_precision": fall}
         rises = {"variance": rise, "entropy": rise}
-        drawn.append(Curve(way.name, way.kind, way.modality, 10, points, rises, falls))
+        drawn.append(Curve(way.name, way.kind, way.modality, False, 10, points, rises, falls))
     return CorruptionCurves("toy", "test", tuple(drawn))
 
 
