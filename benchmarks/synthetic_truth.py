@@ -137,10 +137,8 @@ def show(name: str, found: Sequence[Found]) -> None:
     row = "  ".join(f"{n.mean:+.2f} ± {n.sd:.2f}" for n in numbers)
     other = max(f.other for f in found)
     rises = " ".join(f"{mean_sd([f.rises[u] for f in found]).mean:4.1f}" for u in UNCERTAINTIES)
-    print(
-        f"{name:22} {row}   {other:.2f}   {below.mean:+.3f} ± {below.sd:.3f}    {pure:.2f}   {rises}",
-        flush=True,
-    )
+    end = f"{below.mean:+.3f} ± {below.sd:.3f}    {pure:.2f}   {rises}"
+    print(f"{name:22} {row}   {other:.2f}   {end}", flush=True)
 
 
 def main() -> None:

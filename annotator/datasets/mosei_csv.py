@@ -67,7 +67,9 @@ def read_mosei_table(path: Path, asked: Sequence[str] | None, cache: Path | None
     if "text" not in columns:
         raise UsageError(
             f"{path.name!r} has labels but no column 'text', so there is nothing to learn from: "
-            "use a table with the words, or a manifest with the features of `annotate run`"
+            "add the words; or, with the videos at hand, write a manifest with the columns path, "
+            f"start, end and label:{DEFAULT_LABELS[0]} and so on (1 where the mean is above 0), "
+            "and give it to `annotate run` and then to `annotate train`"
         )
     if not set(_VIDEO) & set(columns):
         _log.warning("%s names no videos: parts of one may be in both splits", path.name)

@@ -96,7 +96,10 @@ def test_other_columns(tmp_path, caplog):
 @pytest.mark.parametrize(
     ("lines", "message"),
     [
-        ([f"id,interval_start,interval_end,sentiment,{EMOTIONS}", "a,0,1,0,0,0,0,0,0,0"], "no col"),
+        (
+            [f"id,interval_start,interval_end,sentiment,{EMOTIONS}", "a,0,1,0,0,0,0,0,0,0"],
+            r"no column 'text'.*: add the words; or, .* path, start, end and label:happy .*run",
+        ),
         ([HEADER], "has no rows"),
         ([HEADER, ROWS[0], ROWS[0]], "twice"),
         ([HEADER, ROWS[0].replace("3.0", "4.0")], "row 2: fear is '4.0'"),
