@@ -650,6 +650,9 @@ def corrupt_test(
 ) -> None:
     """Spoil the features at rising strength: uncertainty must rise, quality fall gracefully.
 
+    Where the corpus has the words that its text features were made from, words are deleted and
+    substituted, too, and their features made anew. Sound and pictures are never spoilt themselves.
+
     \b
     Example:
       annotate corrupt-test mosei.pkl trainings/mosei --picture curves

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from annotator.errors import EnvironmentFault
 from annotator.features.extractor import TextExtractor, load_extractor
-from annotator.learning.corruption import LOST, Damage
+from annotator.learning.corruption import Damage
 from annotator.learning.dataset import FOREIGN, Array, Dataset, Example
 from annotator.types import Modality
 
@@ -76,6 +76,6 @@ def word_corruptions(dataset: Dataset, examples: Sequence[Example]) -> list[Word
         )
         return []
     return [
-        WordCorruption("deleted_words", LOST, delete, vocabulary, extractor),
-        WordCorruption("substituted_words", "substituted words", substitute, vocabulary, extractor),
+        WordCorruption("word_deletion", "deleted words", delete, vocabulary, extractor),
+        WordCorruption("word_substitution", "substituted words", substitute, vocabulary, extractor),
     ]

@@ -124,7 +124,7 @@ def drop(values: Array, damage: Damage) -> Array | None:
     return None if damage.random.random() < damage.strength else values
 
 
-FADED, LOST = "darkness, silence", "lost steps, deleted words"  # kinds
+FADED, LOST = "darkness, silence", "lost steps"  # kinds
 CORRUPTIONS = (
     *(Corruption(f"noise_{m}", "noise", m, noise) for m in MODALITIES),
     Corruption("blur_visual", "blur over time", "visual", blur),
@@ -133,7 +133,7 @@ CORRUPTIONS = (
     Corruption("silence", FADED, "audio", fade),
     Corruption("lost_steps_visual", LOST, "visual", lose_steps),
     Corruption("lost_steps_audio", LOST, "audio", lose_steps),
-    Corruption("word_deletion", LOST, "text", lose_steps),
+    Corruption("lost_steps_text", LOST, "text", lose_steps),
     *(Corruption(f"dropped_{m}", "dropped", m, drop) for m in MODALITIES),
 )
 

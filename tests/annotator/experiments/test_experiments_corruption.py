@@ -120,7 +120,7 @@ def test_a_copy_is_spoilt_and_only_in_its_modality(name):
 def test_clips_that_cannot_be_touched_are_left_out():
     examples = corpus().split("test")
     alone = [replace(e, features={"text": np.ones((2, 6), np.float32)}) for e in examples[:3]]
-    assert all(map(BY_NAME["word_deletion"].affects, alone))
+    assert all(map(BY_NAME["lost_steps_text"].affects, alone))
     assert not any(map(BY_NAME["dropped_text"].affects, alone))
     assert not any(map(BY_NAME["noise_audio"].affects, alone))
 
@@ -148,7 +148,7 @@ def test_the_curves_of_a_trained_network(model):
     whole = evaluate_model(
         model, replace(data, splits={"test": having}), "test", device=CPU, resamples=0
     )
-    clean = curves["word_deletion"].points[0]
+    clean = curves["lost_steps_text"].points[0]
     assert clean.micro_f1 == pytest.approx(whole.metrics["micro_f1"].value)
     assert clean.mean_average_precision == pytest.approx(
         whole.metrics["mean_average_precision"].value

@@ -85,14 +85,14 @@ def test_the_curves_tell_words_from_features(talk):
     spoilt = {curve["name"]: curve["spoilt"] for curve in found.to_json()["curves"]}
     assert spoilt == {
         "noise_text": "features",
-        "word_deletion": "features",
-        "deleted_words": "words",
-        "substituted_words": "words",
+        "lost_steps_text": "features",
+        "word_deletion": "words",
+        "word_substitution": "words",
     }
     assert found.proxy.startswith("words were spoilt")
     assert json.dumps(found.to_json(), allow_nan=False)
     points = {curve.name: curve.points for curve in found.curves}
-    assert points["deleted_words"][-1].entropy != points["deleted_words"][0].entropy
+    assert points["word_deletion"][-1].entropy != points["word_deletion"][0].entropy
 
 
 def test_without_words_or_what_reads_them_only_features_are_spoilt(talk, monkeypatch, caplog):

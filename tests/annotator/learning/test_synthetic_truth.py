@@ -14,6 +14,14 @@ CLIPS = 4000
 pytestmark = pytest.mark.usefixtures("one_thread")
 
 
+@pytest.fixture(autouse=True, scope="module")
+def few_resamples():
+    """Nobody reads the intervals in these models' descriptions."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr("annotator.learning.training.RESAMPLES", 2)
+        yield
+
+
 @pytest.fixture(scope="module")
 def planted():
     return plant(WORLD, train=CLIPS, valid=300, test=500)
