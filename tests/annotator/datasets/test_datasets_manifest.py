@@ -57,12 +57,13 @@ class Corpus:
             self.put(path, segment, extractor)
         return name
 
-    def put(self, path, segment: Segment, extractor: str) -> None:
+    def put(self, path, segment: Segment, extractor: str, *, read: bool = False) -> None:
         values = np.full((2, 3), segment.end_ms / 1000, np.float16)
+        unread = Absent("no transcript", "fake-words@1")
         features = ClipFeatures(
             Absent("no video stream", "fake-faces@1"),
             Features(values, extractor),
-            Absent("no transcript", "fake-words@1"),
+            Features(values, "fake-words@1") if read else unread,
             segment.text,
         )
         cache = FeatureCache(self.workspace.features)
@@ -108,6 +109,16 @@ def test_labels_find_their_features(corpus):
     assert (test.features["audio"] == 10).all()
     again = open_dataset(path, labels=("sad",), cache=corpus.workspace.root)
     assert again.labels == ("sad",)
+
+
+@pytest.mark.parametrize(("read", "words"), [(True, "oh no"), (False, None)])
+def test_words_are_known_where_features_were_made_of_them(corpus, read, words):
+    spoken = clip(0, 1000, "oh no")
+    corpus.annotated("a.wav", spoken)
+    corpus.put(absolute(corpus.folder / "a.wav"), spoken, "fake-sound@1", read=read)
+    path = corpus.manifest("path,start,end,labels,split", "a.wav,0,1,sad,train")
+    (only,) = open_dataset(path).splits["train"]
+    assert only.words == words
 
 
 def test_columns_of_labels_leave_open_what_they_do_not_say(corpus):
