@@ -3,7 +3,8 @@
     python benchmarks/store.py --clips 100000
 
 Both databases have the same tables and get the same rows in turns, so that a busy machine slows
-both alike: read the ratios. A million clips take a few minutes and about 2 GB in the folder for temporary files.
+both alike: read the ratios. A million clips take a few minutes and about 2 GB in the folder for
+temporary files.
 """
 
 import argparse
