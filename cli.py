@@ -139,6 +139,28 @@ def _settings_options(command: F) -> F:
     return file(one(command))
 
 
+def _ranking_options(command: F) -> F:
+    """Which clips, and in what order."""
+    options = (
+        click.option("--model", "model_name", help="Model version. [default: as for run]"),
+        click.option(
+            "--uncertain-top", "top", type=click.IntRange(1), help="Only the N least certain."
+        ),
+        click.option(
+            "--by",
+            type=click.Choice(["variance", "entropy", "margin", "bald"]),
+            default="variance",
+            show_default=True,
+            help="The uncertainty score to order by.",
+        ),
+        click.option("--label", help="Order by the variance of this label alone."),
+        click.option("--split", help="Only clips of this split."),
+    )
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
 _json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON for machines.")
 
 
@@ -271,17 +293,7 @@ def status(workspace: "Workspace", as_json: bool) -> None:
 
 @main.command("list")
 @_workspace_option()
-@click.option("--model", "model_name", help="Model version. [default: as for run]")
-@click.option("--uncertain-top", "top", type=click.IntRange(1), help="Only the N least certain.")
-@click.option(
-    "--by",
-    type=click.Choice(["variance", "entropy", "margin", "bald"]),
-    default="variance",
-    show_default=True,
-    help="The uncertainty score to order by.",
-)
-@click.option("--label", help="Order by the variance of this label alone.")
-@click.option("--split", help="Only clips of this split.")
+@_ranking_options
 @click.option("--failed", is_flag=True, help="List what failed instead, with stage and reason.")
 @_json_option
 def list_clips(
@@ -311,6 +323,70 @@ def list_clips(
         model = registry.choose(workspace, model_name)
         ranked = store.top(store.register_model(model), by=by, limit=top, label=label, split=split)
         console.print_ranked(ranked, model, by, as_json=as_json)
+
+
+def _file_or_output(_ctx: click.Context, _param: click.Parameter, name: str) -> Path | None:
+    return None if name == "-" else Path(name)
+
+
+@main.command()
+@click.option(
+    "--format",
+    "style",
+    type=click.Choice(["csv", "jsonl"]),
+    default="csv",
+    show_default=True,
+    help="CSV (RFC 4180, UTF-8), or JSON Lines with the same columns.",
+)
+@click.option(
+    "--out",
+    required=True,
+    type=click.Path(allow_dash=True),
+    callback=_file_or_output,
+    help="File to write, in place of one of that name; - is standard output.",
+)
+@_ranking_options
+@_workspace_option()
+@_json_option
+def export(
+    style: str,
+    out: Path | None,
+    workspace: "Workspace",
+    model_name: str | None,
+    top: int | None,
+    by: str,
+    label: str | None,
+    split: str | None,
+    as_json: bool,
+) -> None:
+    """Write clips, least certain first, with probabilities, uncertainties and provenance.
+
+    A row a clip that the model has annotated: path, start and end in seconds, a column a label
+    with its probability, variance, entropy, margin and bald; then model, hash of its weights,
+    extractors, tool version, speaker, split and transcript. A file of the same name is replaced
+    once the new one is complete. In CSV, text stays as it is even where it begins with =, +, -
+    or @: import the columns as text into a spreadsheet, which would take it for a formula.
+
+    \b
+    Examples:
+      annotate export --out corpus.csv
+      annotate export --uncertain-top 500 --format jsonl --out - | head
+    """
+    from contextlib import closing
+
+    from annotator import console, registry
+    from annotator.export.export import export_clips
+
+    if out is None and as_json:
+        raise click.UsageError("--json reports where the rows go: name a file with --out")
+    with workspace.open_store() as store:
+        model = registry.choose(workspace, model_name)
+        console.warn_if_untrained(model)
+        model_id = store.register_model(model)
+        ranked = store.ranked(model_id, by=by, limit=top, label=label, split=split)
+        with closing(ranked) as clips:
+            count = export_clips(clips, model, style, out)
+    console.print_exported(count, out, model, as_json=as_json)
 
 
 @main.command()

@@ -321,6 +321,14 @@ def _prediction_table(prediction: StoredPrediction) -> Table:
     return table
 
 
+def print_exported(count: int, out: Path | None, model: ModelVersion, *, as_json: bool) -> None:
+    """How many rows were written and where to; of rows on the output stream nothing is said."""
+    if as_json:
+        print_json({"rows": count, "out": out, "model": model.name, "trained": model.trained})
+    elif out is not None:
+        say(f"{count} clips written to {out}.")
+
+
 def print_retried(count: int, *, as_json: bool) -> None:
     """How many failures the next run will try again."""
     if as_json:

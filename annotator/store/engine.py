@@ -1,6 +1,6 @@
 """The door to the database: `open_store` and the `Store` it returns."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Self
@@ -216,7 +216,21 @@ class Store:
         label: str | None = None,
         split: str | None = None,
     ) -> list[RankedClip]:
-        """The clips the model is least sure of, least sure first.
+        """All of `ranked` in a list."""
+        return list(self.ranked(model_id, by, limit, label, split))
+
+    def ranked(
+        self,
+        model_id: int,
+        by: str = "variance",
+        limit: int | None = None,
+        label: str | None = None,
+        split: str | None = None,
+    ) -> Generator[RankedClip]:
+        """The clips the model is least sure of, least sure first, read as they are asked for.
+
+        All are of the moment the first is asked for, whatever is written meanwhile; the
+        transaction ends with the last one, or when the iterator is closed.
 
         Args:
             model_id: from `register_model`.
@@ -231,7 +245,7 @@ class Store:
             UsageError: there is no such score, or the model has no such label.
         """
         with self._read() as connection:
-            return ranking.top(connection, model_id, by, limit, label, split)
+            yield from ranking.ranked(connection, model_id, by, limit, label, split)
 
     def show(self, what: int | str | Path) -> list[ClipDetail]:
         """All that is known of a clip, by its number, or of a file's clips, by its path.

@@ -2,16 +2,16 @@
 
 import math
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, get_args
 
 from sqlalchemy import ColumnElement, Connection, UnaryExpression, case, func, select
 
 from annotator.errors import UsageError
-from annotator.store.database import AnyRow, AnySelect, in_chunks
+from annotator.store.database import CHUNK, AnyRow, AnySelect, in_chunks
 from annotator.store.records import ClipScores, LabelScores, RankedClip, Score
-from annotator.store.schema import Clip, LabelPrediction, Media, Model, Prediction
+from annotator.store.schema import Clip, LabelPrediction, Media, Model, Prediction, Run
 
 _SIGMAS = (
     LabelPrediction.sigma_visual,
@@ -37,21 +37,26 @@ _RANKED = (
     Prediction.entropy,
     Prediction.margin,
     Prediction.bald,
+    Run.tool_version,
 )
 
 
-def top(
+def ranked(
     connection: Connection,
     model_id: int,
     by: str,
     limit: int | None,
     label: str | None,
     split: str | None,
-) -> list[RankedClip]:
-    """The clips the model is least sure of, least sure first; see `Store.top`."""
+) -> Iterator[RankedClip]:
+    """The clips the model is least sure of, least sure first; see `Store.ranked`.
+
+    Of the result a chunk is in memory at a time; the transaction must outlast the iteration.
+    """
     if by not in get_args(Score):
         raise UsageError(f"no score {by!r}: expected one of {', '.join(get_args(Score))}")
-    ranking = select(*_RANKED).join_from(Prediction, Clip).join(Media)
+    ranking: AnySelect = select(*_RANKED).join_from(Prediction, Clip).join(Media)
+    ranking = ranking.join(Run, Run.id == Prediction.run_id)
     ranking = ranking.where(Prediction.model_id == model_id, Clip.active)
     if label is None:
         ranking = ranking.where(getattr(Prediction, by).is_not(None))
@@ -62,9 +67,11 @@ def top(
         order = _least_sure_first_of_label(by)
     if split is not None:
         ranking = ranking.where(Clip.split == split)
-    rows = connection.execute(ranking.order_by(order, Prediction.clip_id).limit(limit)).all()
-    labels = label_scores(connection, model_id, [row.id for row in rows])
-    return [_ranked(row, labels[row.id], by, label) for row in rows]
+    ranking = ranking.order_by(order, Prediction.clip_id).limit(limit)
+    result = connection.execute(ranking, execution_options={"yield_per": CHUNK})
+    for rows in result.partitions():
+        labels = label_scores(connection, model_id, [row.id for row in rows])
+        yield from (_ranked(row, labels[row.id], by, label) for row in rows)
 
 
 def label_scores(
@@ -132,6 +139,7 @@ def _ranked(row: AnyRow, labels: tuple[LabelScores, ...], by: str, label: str | 
         split=row.split,
         score=score,
         scores=scores,
+        tool_version=row.tool_version,
     )
 
 

@@ -190,7 +190,10 @@ class Status:
 
 @dataclass(frozen=True, slots=True)
 class RankedClip:
-    """A clip in a ranking; `score` is what it was ranked by."""
+    """A clip in a ranking; `score` is what it was ranked by.
+
+    `tool_version` is that of the run which gave the scores.
+    """
 
     clip_id: int
     path: Path
@@ -201,6 +204,7 @@ class RankedClip:
     split: str | None
     score: float
     scores: ClipScores
+    tool_version: str
 
 
 @dataclass(frozen=True, slots=True)

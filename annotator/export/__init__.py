@@ -1,0 +1,1 @@
+"""A model's answers as files that other programs read."""

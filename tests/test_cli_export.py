@@ -1,0 +1,125 @@
+"""annotate export, on what a real run has left."""
+
+import csv
+import io
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+import media_samples
+from commands import annotate
+
+NAME = os.fsdecode(b"caf\xe9, two.wav")
+TEXT = '=1+1 "quoted", and more'
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory) -> Path:
+    """A folder with three annotated clips, and its workspace."""
+    folder = tmp_path_factory.mktemp("corpus")
+    for name in ("a.wav", "b.wav", NAME):
+        media_samples.audio(folder / "made.wav", seconds=1.0).rename(folder / name)
+    (folder / "a.txt").write_text(TEXT)
+    (folder / "manifest.csv").write_text("path,start,end,speaker,split\nb.wav,0.25,0.75,ann,val\n")
+    for what in ("a.wav", "manifest.csv", NAME):
+        done = annotate("run", folder / what, "--transcripts", "sidecar", "--segment", "auto",
+                        "--workspace", folder / "ws")  # fmt: skip
+        assert done.code == 0, done.err
+    return folder
+
+
+def export(corpus: Path, *options: object):
+    return annotate("export", "--workspace", corpus / "ws", *options)
+
+
+def listed(corpus: Path, *options: object):
+    return annotate("list", "--json", "--workspace", corpus / "ws", *options).json["clips"]
+
+
+def test_csv_says_what_list_says(corpus, tmp_path):
+    done = export(corpus, "--out", tmp_path / "a.csv", "--json")
+    assert done.code == 0
+    assert done.json == {
+        "rows": 3,
+        "out": str(tmp_path / "a.csv"),
+        "model": "untrained",
+        "trained": False,
+    }
+    assert "UNTRAINED" in done.err
+    with (tmp_path / "a.csv").open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file, strict=True))
+    clips = listed(corpus)
+    assert len(rows) == len(clips) == 3
+    for row, clip in zip(rows, clips, strict=True):
+        assert row["path"].encode() == clip["path"].encode("utf-8", "backslashreplace")
+        assert float(row["start"]) == clip["start_ms"] / 1000
+        assert float(row["end"]) == clip["end_ms"] / 1000
+        for label in clip["scores"]["labels"]:
+            assert float(row[label["label"]]) == label["p"]
+        for score in ("variance", "entropy", "margin"):
+            assert float(row[score]) == clip["scores"][score]
+        assert row["bald"] == ""
+        assert row["transcript"] == (clip["text"] or "")
+        assert row["tool_version"] == clip["tool_version"]
+        assert (row["model"], row["trained"]) == ("untrained", "false")
+        assert row["audio_extractor"] == "whisper@1"
+        assert len(row["weights_sha256"]) == 64
+    (of_manifest,) = [row for row in rows if row["speaker"]]
+    found = [of_manifest[name] for name in ("start", "end", "speaker", "split")]
+    assert found == ["0.25", "0.75", "ann", "val"]
+    assert TEXT in {row["transcript"] for row in rows}
+    assert any(row["path"].endswith(r"caf\udce9, two.wav") for row in rows)
+
+
+def test_json_lines_keep_every_byte_of_a_name(corpus):
+    done = export(corpus, "--out", "-", "--format", "jsonl")
+    rows = [json.loads(line) for line in done.out.splitlines()]
+    assert {row["path"] for row in rows} == {clip["path"] for clip in listed(corpus)}
+    assert str(corpus / NAME) in {row["path"] for row in rows}
+    assert all(row["bald"] is None and row["trained"] is False for row in rows)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ("--uncertain-top", 1),
+        ("--by", "entropy"),
+        ("--by", "margin", "--uncertain-top", 2),
+        ("--label", "sad"),
+        ("--split", "val"),
+        ("--by", "bald"),
+    ],
+)
+def test_the_clips_and_their_order_are_those_of_list(corpus, options):
+    done = export(corpus, "--out", "-", *options)
+    rows = list(csv.DictReader(io.StringIO(done.out, newline="")))
+    expected = [(clip["start_ms"] / 1000, clip["text"] or "") for clip in listed(corpus, *options)]
+    assert [(float(row["start"]), row["transcript"]) for row in rows] == expected
+
+
+def test_standard_output_holds_rows_and_nothing_else(corpus):
+    lines = export(corpus, "--out", "-", "--split", "test").out.splitlines()
+    assert len(lines) == 1
+    assert lines[0].startswith("path,start,end,happy,sad,anger,surprise,disgust,fear,variance,")
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (("--out", "-", "--json"), "name a file with --out"),
+        (("--out", "no/such/a.csv"), "there is no folder"),
+        (("--out", "."), "it is no file"),
+        (("--out", "a.csv", "--label", "nosuch"), "has no label 'nosuch'"),
+        (("--out", "a.csv", "--model", "nosuch"), "no model 'nosuch'"),
+        (("--out", "a.xlsx", "--format", "xlsx"), "'xlsx'"),
+        ((), "--out"),
+    ],
+)
+def test_wrong_use_is_one_line_and_leaves_no_file(corpus, options, words, tmp_path):
+    done = export(corpus, *options)
+    assert done.code == 2
+    assert words in done.err.splitlines()[-1]
+    assert "Traceback" not in done.err
+    assert list(tmp_path.iterdir()) == []
