@@ -147,8 +147,7 @@ class Objective(nn.Module):
             output.present,
             absent_classes=self.config.absent_classes,
         )
-        loss: Tensor = self.contrast(rows, classes)
-        self.contrast.enqueue(rows, classes)
+        loss: Tensor = self.contrast(rows, classes, enqueue=True)
         return loss
 
     def _calibration(self, output: Output, y: Tensor, known: Tensor, index: Tensor) -> Tensor:
