@@ -217,8 +217,7 @@ class CaratStyle(nn.Module):
         latents += [by_modality(self.encode, x) for x in (levels.first, levels.second)]
         found = [contrastive_rows(x, x, target, levels.present) for x in latents]
         rows, classes = (torch.cat(part) for part in zip(*found, strict=True))
-        loss: Tensor = self.contrast(rows, classes)
-        self.contrast.enqueue(rows, classes)
+        loss: Tensor = self.contrast(rows, classes, enqueue=True)
         return loss
 
     @torch.no_grad()

@@ -9,12 +9,13 @@ The released code builds the whole (batch + queue)² matrix. The same loss and g
 
 - the positives of a class need its sum only: Σ_i z_i·(Σ_j z_j - z_i) = |Σ_j z_j|² - Σ_i |z_i|²;
 - queue rows carry no gradient, so what queue anchors see of the queue is kept from step to step,
-  as sums over blocks of slots; replacing slots computes their blocks anew and never subtracts.
+  as sums over blocks of slots. The rows of a batch bring the sums of the blocks they will fill
+  from their own loss; a block they fill in part is computed anew, and nothing is ever subtracted.
 
 What is left is batch × (batch + queue).
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any, cast
 
 import torch
@@ -23,7 +24,8 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
 NO_CLASS = -1  # of a row that is nobody's positive: an empty slot of the queue
-BLOCK = 256  # slots whose sums are kept together
+BLOCK = 64  # slots whose sums are kept together
+CHUNK = 512  # rows that a batch is compared to at a time, so that the result stays in the cache
 MIN_TEMPERATURE = 0.02  # exp(±1/τ) and sums of many fit into float32 down to 0.012
 
 
@@ -79,8 +81,7 @@ class ContrastiveLoss(nn.Module):
 
     >>> loss = ContrastiveLoss(width=4, classes=2, queue=8)
     >>> rows = F.normalize(torch.randn(6, 4), dim=1).requires_grad_()
-    >>> loss(rows, torch.tensor([0, 0, 0, 1, 1, 1])).backward()
-    >>> loss.enqueue(rows, torch.tensor([0, 0, 0, 1, 1, 1]))
+    >>> loss(rows, torch.tensor([0, 0, 0, 1, 1, 1]), enqueue=True).backward()
     >>> loss.slot_classes.tolist()
     [0, 0, 0, 1, 1, 1, -1, -1]
     """
@@ -105,34 +106,32 @@ class ContrastiveLoss(nn.Module):
         self.register_buffer("slot_classes", torch.full((queue,), NO_CLASS))
         self.register_buffer("block_sums", torch.zeros(queue, -(-queue // BLOCK)))
         self._next = 0  # the oldest slot
-        self._refresh(range(self.block_sums.shape[1]))
+        for block in range(self.block_sums.shape[1]):
+            self.block_sums[:, block] = self._exponentials_of(block).sum(1)
 
-    def forward(self, rows: Tensor, classes: Tensor) -> Tensor:
-        """The loss of a batch against itself and the queue; the queue stays as it is.
+    def forward(self, rows: Tensor, classes: Tensor, *, enqueue: bool = False) -> Tensor:
+        """The loss of a batch against itself and the queue, which it then enters if asked.
 
         Args:
             rows: (n, 2d) of `contrastive_rows`.
             classes: (n,) integers, NO_CLASS or below the number of classes.
+            enqueue: put the rows in place of the oldest; of more rows than slots, the last.
         """
         with torch.autocast(rows.device.type, enabled=False):
-            seen = self.block_sums.sum(1)
-            queue = (self.rows, self.slot_classes, seen)
-            contrast = cast(Callable[..., Tensor], _Contrast.apply)
-            return contrast(rows.float(), classes, *queue, self.classes, self.scale)
+            rows = rows.float()
+            blocks, members = self._blocks_to_fill(len(rows), rows.device)
+            every = torch.cat([classes, self.slot_classes])
+            queue = (self.rows, self.block_sums.sum(1))
+            contrast = cast(Callable[..., tuple[Tensor, ...]], _Contrast.apply)
+            loss, across, down = contrast(rows, every, *queue, members, self.classes, self.scale)
+            if enqueue and len(self.rows):
+                self._replace(rows.detach(), classes, blocks, across, down)
+            return loss
 
     @torch.no_grad()
     def enqueue(self, rows: Tensor, classes: Tensor) -> None:
-        """Put the rows of a batch in place of the oldest; of more rows than slots, the last."""
-        slots = len(self.slot_classes)
-        if slots == 0 or len(rows) == 0:
-            return
-        rows, classes = rows.detach().float()[-slots:], classes[-slots:]
-        end = self._next + len(rows)
-        where = torch.arange(self._next, end, device=rows.device) % slots
-        self.rows[where] = rows
-        self.slot_classes[where] = classes
-        self._refresh(_blocks(self._next, min(end, slots)) | _blocks(0, end - slots))
-        self._next = end % slots
+        """Put the rows of a batch in place of the oldest, without asking for their loss."""
+        self(rows, classes, enqueue=True)
 
     def get_extra_state(self) -> Tensor:
         """The oldest slot, for the state dict."""
@@ -142,56 +141,116 @@ class ContrastiveLoss(nn.Module):
         """Take the oldest slot from a state dict."""
         self._next = int(state)
 
-    @torch.no_grad()
-    def _refresh(self, blocks: Iterable[int]) -> None:
-        """Compute the sums that slots of these blocks are part of."""
-        for block in blocks:
+    def _blocks_to_fill(self, count: int, device: torch.device) -> tuple[Tensor, Tensor]:
+        """The blocks (b,) that `count` rows will get slots of, and (b, count), 1 at its rows."""
+        slots = len(self.rows)
+        end = self._next + min(count, slots)
+        first = self._next // BLOCK
+        last = -(-min(end, slots) // BLOCK)
+        wrapped = min(-(-max(end - slots, 0) // BLOCK), first)
+        blocks = torch.cat(
+            [torch.arange(first, last, device=device), torch.arange(wrapped, device=device)]
+        )
+        place = torch.arange(end - count, end, device=device)
+        block = (place % max(slots, 1) // BLOCK).masked_fill(place < self._next, -1)
+        return blocks, (block == blocks[:, None]).float()
+
+    def _replace(
+        self, rows: Tensor, classes: Tensor, blocks: Tensor, across: Tensor, down: Tensor
+    ) -> None:
+        """Put rows into the queue, with the sums that their loss came by.
+
+        Args:
+            rows: (n, 2d).
+            classes: (n,).
+            blocks: (b,) of `_blocks_to_fill`.
+            across: (n, all blocks), what each row sees of each block as it was.
+            down: (b, n + K), what rows and slots see of the rows that fill each of `blocks`.
+        """
+        slots, n = len(self.rows), len(rows)
+        count = min(n, slots)
+        where = torch.arange(self._next, self._next + count, device=rows.device) % slots
+        self.rows[where] = rows[n - count :]
+        self.slot_classes[where] = classes[n - count :]
+        self.block_sums[where] = across[n - count :]
+        seen = down[:, n:].index_copy(1, where, down[:, n - count : n])
+        self.block_sums[:, blocks] = seen.T
+        end = (self._next + count) % slots
+        for block in {edge // BLOCK for edge in (self._next, end) if edge % BLOCK}:
+            similar = self._exponentials_of(block)
             first = block * BLOCK
-            columns = self.rows[first : first + BLOCK]
-            similar = _exponentials(self.rows, columns * self.scale)
-            similar[first : first + BLOCK].fill_diagonal_(0)
-            self.block_sums[:, block] = similar.sum(1)
-            self.block_sums[first : first + BLOCK] = _sums_by_block(similar).T
+            slot = torch.arange(first, first + similar.shape[1], device=rows.device)
+            kept = (slot - self._next) % slots >= count
+            self.block_sums[:, block] += similar @ kept.float()
+        self._next = end
+
+    def _exponentials_of(self, block: int) -> Tensor:
+        """(K, slots of the block), exp s_ij, 0 for i = j."""
+        first = block * BLOCK
+        similar = _exponentials(self.rows, self.rows[first : first + BLOCK] * self.scale)
+        similar[first : first + BLOCK].fill_diagonal_(0)
+        return similar
 
 
 class _Contrast(torch.autograd.Function):
-    """The loss, and its gradient while the exponentials are at hand."""
+    """The loss, and its gradient while the exponentials are at hand.
+
+    Besides the loss it returns what the queue needs to know of them once the batch has entered it:
+    the sums (n, blocks) over the blocks of the queue, and the sums (b, n + K) over the batch's rows
+    that `members` (b, n) gathers.
+    """
 
     @staticmethod
     def forward(
         ctx: Any,
         rows: Tensor,
-        classes: Tensor,
+        classes: Tensor,  # of rows and queue
         queue: Tensor,
-        queue_classes: Tensor,
         queue_sums: Tensor,
+        members: Tensor,
         class_count: int,
         scale: float,
-    ) -> Tensor:
-        n, every = len(rows), torch.cat([rows, queue])
-        similar = _exponentials(rows * scale, every).fill_diagonal_(0)
-        total = torch.cat([similar.sum(1), queue_sums + similar[:, n:].sum(0)])
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        n, scaled = len(rows), rows * scale
+        chunks = (*rows.split(CHUNK), *queue.split(CHUNK))
+        similar, across, down, columns = [], [], [], []
+        for number, chunk in enumerate(chunks):
+            part = _exponentials(scaled, chunk)
+            part[number * CHUNK :].fill_diagonal_(0)  # of the batch with itself; then it is empty
+            similar.append(part)
+            across.append(_sums_by_block(part))
+            down.append(members @ part)
+            columns.append(part.sum(0))
+        by_block = torch.cat(across, 1)
+        total = torch.cat([by_block.sum(1), queue_sums + torch.cat(columns)[n:]])
         total = total.clamp(min=torch.finfo(total.dtype).tiny)  # a row alone has nothing to sum
+
+        every = torch.cat([rows, queue])
         numbers = torch.arange(class_count, device=rows.device)[:, None]
-        members = (numbers == torch.cat([classes, queue_classes])).to(rows.dtype)
-        counts, sums, squares = members.sum(1), members @ every, members @ every.square().sum(1)
+        belongs = (numbers == classes).to(rows.dtype)
+        counts, sums, squares = belongs.sum(1), belongs @ every, belongs @ every.square().sum(1)
         share = torch.where(counts > 1, scale / (counts - 1).clamp(min=1), 0.0)
-        is_anchor = members.T @ (counts > 1).to(rows.dtype)
+        is_anchor = belongs.T @ (counts > 1).to(rows.dtype)
         attraction = (share * (sums.square().sum(1) - squares)).sum()
         loss = (is_anchor * total.log()).sum() - attraction
 
-        pull = is_anchor / total
-        for part, own in zip(similar.split(BLOCK), pull[:n].split(BLOCK), strict=True):
-            part.mul_(own[:, None] + pull)  # in parts, for no second matrix of this size
-        pushed = members[:, :n].T
-        gradient = scale * (similar @ every)
-        gradient -= 2 * (pushed @ (share[:, None] * sums) - (pushed @ share)[:, None] * rows)
-        ctx.save_for_backward(gradient / len(every))
-        return loss / len(every)
+        if ctx.needs_input_grad[0]:
+            pull = is_anchor / total
+            own, gradient = pull[:n, None], torch.zeros_like(rows)
+            widths = [len(chunk) for chunk in chunks]
+            for part, chunk, theirs in zip(similar, chunks, pull.split(widths), strict=True):
+                gradient.addmm_(part.mul_(own + theirs), chunk, alpha=scale)
+            pushed = belongs[:, :n].T
+            gradient -= 2 * (pushed @ (share[:, None] * sums) - (pushed @ share)[:, None] * rows)
+            ctx.save_for_backward(gradient / len(every))
+        by_block = by_block[:, -(-n // BLOCK) :]
+        seen = torch.cat(down, 1)
+        ctx.mark_non_differentiable(by_block, seen)
+        return loss / len(every), by_block, seen
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, outer: Tensor) -> tuple[Tensor | None, ...]:
+    def backward(ctx: Any, outer: Tensor, *_: Tensor) -> tuple[Tensor | None, ...]:
         (gradient,) = ctx.saved_tensors
         return outer * gradient, None, None, None, None, None, None
 
@@ -202,17 +261,6 @@ def _exponentials(left: Tensor, right: Tensor) -> Tensor:
 
 
 def _sums_by_block(similar: Tensor) -> Tensor:
-    """(K, a) to (blocks, a); the last block may be a shorter one."""
-    whole = len(similar) // BLOCK
-    sums = similar[: whole * BLOCK].unflatten(0, (whole, BLOCK)).sum(1)
-    rest = similar[whole * BLOCK :]
-    return torch.cat([sums, rest.sum(0, keepdim=True)]) if len(rest) else sums
-
-
-def _blocks(first: int, end: int) -> set[int]:
-    """The blocks of the slots from `first` up to `end`.
-
-    >>> _blocks(0, 256), _blocks(255, 257), _blocks(0, -5)
-    ({0}, {0, 1}, set())
-    """
-    return set(range(first // BLOCK, (end - 1) // BLOCK + 1)) if end > first else set()
+    """(a, b) to (a, blocks); the last block may be a shorter one."""
+    sums: Tensor = F.pad(similar, (0, -similar.shape[1] % BLOCK)).unflatten(1, (-1, BLOCK)).sum(2)
+    return sums

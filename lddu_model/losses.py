@@ -161,8 +161,7 @@ class Objective(nn.Module):
         )
         if len(rows) == 0:
             return output.mu.sum() * 0
-        loss: Tensor = self.contrast(rows, classes)
-        self.contrast.enqueue(rows, classes)
+        loss: Tensor = self.contrast(rows, classes, enqueue=True)
         return loss
 
     def _calibration(

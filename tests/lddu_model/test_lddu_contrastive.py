@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 import oracle
-from lddu_model.contrastive import BLOCK, NO_CLASS, ContrastiveLoss, contrastive_rows
+from lddu_model.contrastive import BLOCK, CHUNK, NO_CLASS, ContrastiveLoss, contrastive_rows
 
 WIDTH, CLASSES = 8, 6
 
@@ -55,9 +55,21 @@ def test_equals_the_full_matrix_step_by_step(queue, sizes, temperature, seed):
         loss.enqueue(rows, classes)
 
 
+def test_equals_the_full_matrix_over_several_chunks():
+    generator = torch.Generator().manual_seed(0)
+    loss = ContrastiveLoss(WIDTH, CLASSES, queue=2 * CHUNK + 10)
+    for size in (CHUNK + 70, CHUNK, 3 * CHUNK):
+        rows, classes = rows_of(size, generator).requires_grad_(), classes_of(size, generator)
+        value, gradient = expected(loss, rows, classes, 0.07)
+        found = loss(rows, classes, enqueue=True)
+        assert found.item() == pytest.approx(value, rel=1e-5)
+        (slope,) = torch.autograd.grad(found, rows)
+        torch.testing.assert_close(slope.double(), gradient, rtol=1e-4, atol=1e-8)
+
+
 @settings(max_examples=25, deadline=None)
 @given(
-    queue=st.integers(1, 3 * BLOCK),
+    queue=st.integers(1, 12 * BLOCK),
     sizes=st.lists(st.integers(1, 400), min_size=1, max_size=8),
 )
 def test_the_queue_is_a_ring_and_its_sums_do_not_drift(queue, sizes):
