@@ -4,12 +4,13 @@ import csv
 import io
 import json
 import os
+import subprocess
 from pathlib import Path
 
 import pytest
 
 import media_samples
-from commands import annotate
+from commands import COMMAND, annotate
 
 NAME = os.fsdecode(b"caf\xe9, two.wav")
 TEXT = '=1+1 "quoted", and more'
@@ -123,3 +124,17 @@ def test_wrong_use_is_one_line_and_leaves_no_file(corpus, options, words, tmp_pa
     assert words in done.err.splitlines()[-1]
     assert "Traceback" not in done.err
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full on this system")
+def test_a_full_disk_behind_standard_output_is_one_line(corpus):
+    with Path("/dev/full").open("wb") as full:
+        done = subprocess.run(
+            [COMMAND, "export", "--workspace", corpus / "ws", "--out", "-"],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            check=False,
+        )
+    assert done.returncode == 3
+    assert b"cannot write to standard output (No space left on device)" in done.stderr
+    assert b"Traceback" not in done.stderr

@@ -22,16 +22,32 @@ def destination(out: Path | None) -> Iterator[TextIO]:
     Raises:
         UsageError: the name is no file's, or its folder is not there.
         EnvironmentFault: the disk is full, or the folder cannot be written to.
+        BrokenPipeError: nobody reads standard output any more.
     """
-    if out is None:
-        text = _text(sys.stdout.buffer)
-        try:
+    try:
+        with _standard_output() if out is None else _replaced(_writable(out)) as text:
             yield text
-            text.flush()
-        finally:
-            text.detach()
-        return
-    file = _writable(out)
+    except BrokenPipeError:
+        raise  # who reads standard output has had enough
+    except OSError as error:
+        raise EnvironmentFault(
+            f"cannot write {out or 'to standard output'} ({error.strerror}): make room, or name "
+            "another file with --out"
+        ) from error
+
+
+@contextmanager
+def _standard_output() -> Iterator[TextIO]:
+    text = _text(sys.stdout.buffer)
+    try:
+        yield text
+        text.flush()
+    finally:
+        text.detach()  # or it would close standard output
+
+
+@contextmanager
+def _replaced(file: Path) -> Iterator[TextIO]:
     draft = file.with_name(f".{file.name}.{uuid4().hex}")
     try:
         with draft.open("xb") as binary, _text(binary) as text:
@@ -39,10 +55,6 @@ def destination(out: Path | None) -> Iterator[TextIO]:
             text.flush()
             os.fsync(text.fileno())
         draft.replace(file)
-    except OSError as error:
-        raise EnvironmentFault(
-            f"cannot write {out} ({error.strerror}): make room or name another file with --out"
-        ) from error
     finally:
         draft.unlink(missing_ok=True)
 

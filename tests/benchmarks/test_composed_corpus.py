@@ -1,6 +1,7 @@
 """Composed clips: what the manifest says is what the files hold, and the detector sees the face."""
 
 import csv
+import re
 from collections import Counter
 
 import numpy as np
@@ -147,3 +148,14 @@ def test_accuracy_of_an_export(tmp_path):
     assert quality.argmax == 0.5  # of the two with an emotion
     with pytest.raises(SystemExit, match="2 rows exported for 3 clips"):
         end_to_end.exported(_export(tmp_path, rows[:2]), recipes)
+
+
+def test_a_run_sees_what_direct_features_show(data, tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("ANNOTATE_DATA", str(data))
+    assert end_to_end.compare(tmp_path, 7, seed=0, model=None)
+    said = capsys.readouterr().out
+    evaluated, by_csv = re.findall(r"(?:Jaccard|exported CSV) +(\d\.\d{4})", said)
+    assert evaluated == by_csv
+    assert [float(mean) for mean in re.findall(r"cosine (\d\.\d+) in the mean", said)] == [
+        pytest.approx(1, abs=0.1)
+    ] * 3
