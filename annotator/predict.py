@@ -10,7 +10,7 @@ from torch import Tensor
 
 from annotator.acquisition import scores
 from annotator.errors import EnvironmentFault
-from annotator.features.collate import collate
+from annotator.features.collate import collate, send
 from annotator.store.records import ClipScores, LabelScores
 from annotator.types import MODALITIES, ClipFeatures, Features
 from lddu_model import LDDU, Output
@@ -122,7 +122,7 @@ def _collate(clips: Sequence[ClipFeatures], device: torch.device) -> dict[str, T
         }
         for clip in clips
     ]
-    return {name: values.to(device) for name, values in collate(given).items()}
+    return send(collate(given), device)
 
 
 def _clip_scores(

@@ -47,13 +47,14 @@ class Emotions(nn.Module):
     def forward(self, inputs: Inputs) -> tuple[Tensor, Tensor]:
         """Z (B, q, 3, hidden), 0 where the modality is absent, and which are present (B, 3)."""
         parts, present = zip(*(self._modality(m, inputs) for m in MODALITIES), strict=True)
-        return torch.stack(parts, 2), torch.stack(present, 1)
+        z = torch.stack(parts, 2)
+        return z, torch.stack(present, 1).to(z.device)
 
     def _modality(self, m: Modality, inputs: Inputs) -> tuple[Tensor, Tensor]:
         labels: Tensor = self.labels[m]
         if m not in inputs:
             batch = len(next(iter(inputs.values())))
-            nowhere = torch.zeros(batch, dtype=torch.bool, device=labels.device)
+            nowhere = torch.zeros(batch, dtype=torch.bool)
             return labels.new_zeros(batch, *labels.shape), nowhere
         positions = self.config.spec(m).positions
         steps = real_steps(m, inputs[m], inputs[f"{m}_length"], positions)

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 
 import torch
 from torch import Tensor
+from torch.utils.flop_counter import FlopCounterMode
 
 from lddu_model import MODALITIES, Config, InputSpec
 
@@ -67,6 +68,15 @@ def in_turns(ways: Mapping[str, Callable[[], object]], rounds: int) -> dict[str,
             way()
             seconds[name].append(time.perf_counter() - began)
     return {name: statistics.median(times[1:]) for name, times in seconds.items()}
+
+
+def product_seconds(way: Callable[[], object]) -> float:
+    """What the matrix products of a way alone need, at the rate of large ones: the way's floor."""
+    with FlopCounterMode(display=False) as counter:
+        way()
+    square = torch.randn(2048, 2048)
+    seconds = in_turns({"product": lambda: square @ square}, rounds=9)["product"]
+    return float(counter.get_total_flops() / (2 * 2048**3) * seconds)
 
 
 def length_text(size: int) -> str:

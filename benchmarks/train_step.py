@@ -6,6 +6,7 @@
 Forward, loss, backward, clipping and optimiser, on random data of CMU-MOSEI's aligned shape with
 the released weights of the losses. The naive step is `oracle.py`'s; it attends to padding, so it
 costs the same whatever the lengths are. Steps are interleaved: read the ratios of the medians.
+What the matrix products alone would take stands beside.
 Peak memory is that of a process of its own which makes a few steps.
 """
 
@@ -33,6 +34,7 @@ from mosei import (
     dense_batch,
     in_turns,
     length_text,
+    product_seconds,
     targets,
 )
 
@@ -115,18 +117,21 @@ def time_steps(setting: Setting, rounds: int) -> None:
     net = untrained(CONFIG, seed=0).train()
     sides = {name: make(deepcopy(net), setting) for name, make in MAKERS.items()}
     full, buckets = dense_batch(setting.batch), bucketed_batches(setting.batch)
-    seconds = in_turns(
-        {
-            "naive": lambda: sides["naive"](full),
-            "ours, dense": lambda: sides["ours"](full),
-            "ours, bucketed": lambda: [sides["ours"](batch) for batch in buckets],
-        },
-        rounds,
-    )
-    seconds["ours, bucketed"] /= BUCKETS
+    ways: dict[str, Callable[[], object]] = {
+        "naive": lambda: sides["naive"](full),
+        "ours, dense": lambda: sides["ours"](full),
+        "ours, bucketed": lambda: [sides["ours"](batch) for batch in buckets],
+    }
+    seconds = in_turns(ways, rounds)
+    products = {name: product_seconds(way) for name, way in ways.items()}
+    for each in (seconds, products):
+        each["ours, bucketed"] /= BUCKETS
     print(length_text(setting.batch))
     for name, value in seconds.items():
-        print(f"{name:15} {value:6.2f} s a step, {seconds['naive'] / value:5.1f} times as fast")
+        ratio, least = seconds["naive"] / value, products[name]
+        print(
+            f"{name:15} {value:6.2f} s a step, {ratio:5.1f} times as fast; products {least:.2f} s"
+        )
 
 
 def peak_gigabytes(side: str, setting: Setting) -> float:

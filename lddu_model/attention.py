@@ -1,7 +1,8 @@
 """Multi-head self-attention over padded sequences.
 
-torch has fused attention for everything but dropout on a processor, where it runs step by step
-and takes a quarter of a training step. There `_Dropped` takes its place, with half of the copies.
+On a processor torch's attention is slow in two cases: with dropout it runs step by step and takes
+a quarter of a training step, and its fused kernel is meant for sequences longer than a sentence.
+There `_Attention` takes its place, with half of the copies.
 """
 
 from collections.abc import Callable
@@ -13,6 +14,8 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from lddu_model.dropout import kept
+
+SHORT = 32  # steps up to which the whole score matrices beat the fused kernel, about twofold
 
 
 def self_attention(qkv: Tensor, heads: int, mask: Tensor | None, rate: float) -> Tensor:
@@ -30,14 +33,14 @@ def self_attention(qkv: Tensor, heads: int, mask: Tensor | None, rate: float) ->
     >>> self_attention(torch.ones(2, 5, 3 * 8), heads=4, mask=None, rate=0.3).shape
     torch.Size([2, 5, 8])
     """
-    if rate and qkv.device.type == "cpu":
-        return cast(Callable[..., Tensor], _Dropped.apply)(qkv, heads, mask, rate)
+    if qkv.device.type == "cpu" and (rate or qkv.shape[1] <= SHORT):
+        return cast(Callable[..., Tensor], _Attention.apply)(qkv, heads, mask, rate)
     query, key, value = (x.unflatten(2, (heads, -1)).transpose(1, 2) for x in qkv.chunk(3, dim=2))
     mixed = F.scaled_dot_product_attention(query, key, value, mask, dropout_p=rate)
     return mixed.transpose(1, 2).flatten(2)
 
 
-class _Dropped(torch.autograd.Function):
+class _Attention(torch.autograd.Function):
     """With P the softmax and D what dropout leaves of it, O = D·V.
 
     Backward, dD = dO·Vᵀ and dS = D∘dD - P∘r, where r = Σ P∘dP of a row of P is also Σ dO∘O.
@@ -54,7 +57,7 @@ class _Dropped(torch.autograd.Function):
         if mask is not None:
             scores.view(n, heads, steps, steps).add_(mask)
         weights = scores.softmax(2).to(qkv.dtype)
-        dropped = weights * kept(weights, rate)
+        dropped = weights * kept(weights, rate) if rate else weights
         mixed = torch.bmm(dropped, value)
         ctx.heads = heads
         ctx.save_for_backward(parts, weights, dropped, mixed)

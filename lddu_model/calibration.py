@@ -48,7 +48,7 @@ def spread(sigma_norm: Tensor, present: Tensor) -> Tensor:
     >>> spread(torch.tensor([[[3.0, 4.0, 99.0]]]), torch.tensor([[True, True, False]]))
     tensor([[3.5355]])
     """
-    weight = present.to(sigma_norm.dtype)[:, None, :]
+    weight = present.to(sigma_norm, non_blocking=True)[:, None, :]
     squares = (sigma_norm.square() * weight).sum(2) / weight.sum(2)
     return squares.clamp(min=torch.finfo(squares.dtype).tiny).sqrt()
 

@@ -23,6 +23,8 @@ import torch.nn.functional as F  # noqa: N812 the name every torch reader expect
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
+from lddu_model.packing import indices
+
 NO_CLASS = -1  # of a row that is nobody's positive: an empty slot of the queue
 BLOCK = 64  # slots whose sums are kept together
 CHUNK = 512  # rows that a batch is compared to at a time, so that the result stays in the cache
@@ -38,7 +40,7 @@ def contrastive_rows(
         mu: (B, q, 3, d).
         sigma: (B, q, 3, d).
         target: (B, q); from 0.5 on a label counts as present, NaN (unknown) gives NO_CLASS.
-        present: (B, 3) bool, the modalities of each sample.
+        present: (B, 3) bool on the CPU, the modalities of each sample.
         absent_classes: as released; if false, rows of absent labels belong to no class.
 
     Returns:
@@ -59,10 +61,9 @@ def contrastive_rows(
         label = label.masked_fill(target < 0.5, NO_CLASS)
     classes = label[:, :, None] + modality
     classes = classes.masked_fill(label[:, :, None] == NO_CLASS, NO_CLASS)
-    kept = present.cpu()[:, None, :].expand(classes.shape).flatten().nonzero().squeeze(1)
-    if len(kept) == classes.numel():
+    if present.all():
         return rows.flatten(0, 2), classes.flatten()
-    kept = kept.to(rows.device, non_blocking=True)
+    kept = indices(present[:, None, :].expand(classes.shape).flatten(), rows.device)
     return rows.flatten(0, 2)[kept], classes.flatten()[kept]
 
 

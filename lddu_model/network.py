@@ -20,7 +20,7 @@ from lddu_model.emotion_space import LabelAttention
 from lddu_model.encoder import UnimodalEncoder
 from lddu_model.fusion import fuse, label_heads, shared_head
 from lddu_model.gaussian import PRIOR_MU, PRIOR_SIGMA, LatentDistribution, at_least_float32
-from lddu_model.packing import Steps, real_steps
+from lddu_model.packing import Steps, indices, real_steps
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -32,7 +32,7 @@ class Output:
     logit_sigma: Tensor  # (B, q) of the heads on σ
     mu: Tensor  # (B, q, 3, d), 0 where the modality is absent
     sigma: Tensor  # (B, q, 3, d), 1 where the modality is absent
-    present: Tensor  # (B, 3) bool, which modalities each sample has
+    present: Tensor  # (B, 3) bool, on the CPU, which modalities each sample has
     fusion: Fusion = "released"
     intensity: Tensor | None = None  # (B, q), 0 or more, if the network has a head for it
 
@@ -60,7 +60,7 @@ class Output:
     def sigma_norm(self) -> Tensor:
         """(B, q, 3), ‖σ‖₂ in each modality; 0, which no distribution has, where it is absent."""
         norm: Tensor = torch.linalg.vector_norm(self.sigma, dim=-1)
-        return norm * self.present[:, None, :]
+        return norm * self.present[:, None, :].to(norm.device, non_blocking=True)
 
 
 class LDDU(nn.Module):
@@ -124,6 +124,7 @@ class LDDU(nn.Module):
             audio: (B, A, dim), likewise.
             visual: (B, V, dim), likewise.
             text_length: (B,) integers, the true lengths, 0 where a sample has no text; None: T.
+                On the CPU, whatever the device of the features: those of a GPU are waited for.
             audio_length: (B,), likewise.
             visual_length: (B,), likewise.
 
@@ -196,5 +197,4 @@ def _spread(values: Tensor, present: Tensor, fill: float) -> Tensor:
     if len(values) == len(present):
         return values
     spread = values.new_full((len(present), *values.shape[1:]), fill)
-    spread[present] = values
-    return spread
+    return spread.index_copy(0, indices(present, values.device), values)

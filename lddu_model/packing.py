@@ -3,6 +3,9 @@
 Everything but attention works step by step, so it runs on the N real steps alone, (N, d). Only
 attention goes back to (n, T, d), where padding is zero and masked: whatever the caller's padding
 holds, be it NaN, no arithmetic ever sees it.
+
+Lengths, and what follows from them, are known on the CPU; indices are sent to where the features
+are without waiting. So nothing in a training step makes the CPU wait for a GPU.
 """
 
 from dataclasses import dataclass
@@ -21,14 +24,14 @@ class Packing:
     index: Tensor | None  # (N,) each packed step's place in the flattened (n·T); None: no padding
 
     @classmethod
-    def from_mask(cls, mask: Tensor) -> "Packing":
-        """The packing of the real steps that `mask` (n, T) marks.
+    def from_mask(cls, mask: Tensor, device: torch.device | None = None) -> "Packing":
+        """The packing, on a device, of the real steps that `mask` (n, T) marks on the CPU.
 
         >>> Packing.from_mask(torch.tensor([[True, True], [True, False]])).position
         tensor([0, 1, 0])
         """
         sequences, steps = mask.shape
-        index = mask.flatten().nonzero().squeeze(1)
+        index = indices(mask.flatten(), device)
         full = len(index) == mask.numel()
         return cls(sequences, steps, index % max(steps, 1), None if full else index)
 
@@ -61,7 +64,12 @@ class Steps:
 
     values: Tensor  # (N, dim) the real steps of all samples, one after another
     packing: Packing  # of the n sequences
-    present: Tensor  # (B,) bool, which samples have this modality
+    present: Tensor  # (B,) bool, on the CPU, which samples have this modality
+
+
+def indices(mask: Tensor, device: torch.device | None = None) -> Tensor:
+    """Where a mask (n,) on the CPU is true, on a device, without waiting for it."""
+    return mask.nonzero().squeeze(1).to(device, non_blocking=True)
 
 
 def real_steps(name: str, padded: Tensor, lengths: Tensor | None, positions: int) -> Steps:
@@ -70,11 +78,13 @@ def real_steps(name: str, padded: Tensor, lengths: Tensor | None, positions: int
     Args:
         name: the modality, for error messages.
         padded: (B, T, dim) floats; what lies past a sample's length is never read.
-        lengths: (B,) integers, 0 where the sample lacks the modality; None means T for all.
+        lengths: (B,) integers, 0 where the sample lacks the modality; None means T for all. On
+            the CPU: those of a GPU are waited for.
         positions: the longest sequence the network has positions for.
 
     Raises:
-        ValueError: lengths do not fit, a sequence is too long, or a real step is not finite.
+        ValueError: lengths do not fit, a sequence is too long, or a real step is not finite (which
+            a GPU is not asked in training: there the loss tells).
 
     >>> values = torch.tensor([[[1.0], [float("nan")]], [[2.0], [3.0]]])
     >>> real_steps("text", values, torch.tensor([1, 2]), positions=60).values.flatten()
@@ -87,12 +97,14 @@ def real_steps(name: str, padded: Tensor, lengths: Tensor | None, positions: int
             f"{name} has a sequence of {longest} steps, the network has {positions} positions: "
             "shorten it"
         )
-    mask = torch.arange(longest, device=lengths.device) < lengths[:, None]
-    given = padded[:, :longest]
-    values = given.flatten(0, 1) if mask.all() else given[mask]
-    _check_finite(name, values, mask)
+    mask = torch.arange(longest) < lengths[:, None]
+    values = padded[:, :longest].flatten(0, 1)
+    if not mask.all():
+        values = values.index_select(0, indices(mask.flatten(), values.device))
+    if values.device.type == "cpu" or not torch.is_grad_enabled():
+        _check_finite(name, values, mask)
     present = lengths > 0
-    return Steps(values, Packing.from_mask(mask[present]), present)
+    return Steps(values, Packing.from_mask(mask[present], values.device), present)
 
 
 def _check_finite(name: str, values: Tensor, mask: Tensor) -> None:
@@ -100,19 +112,19 @@ def _check_finite(name: str, values: Tensor, mask: Tensor) -> None:
         return
     finite = values.isfinite().all(dim=1)
     if not finite.all():
-        sample = int(mask.nonzero()[~finite][0, 0])
+        sample = int(mask.nonzero()[~finite.cpu()][0, 0])
         raise ValueError(f"{name} of sample {sample} holds NaN or infinity: clean the features")
 
 
 def _checked_lengths(name: str, padded: Tensor, lengths: Tensor | None) -> Tensor:
     batch, steps = padded.shape[:2]
     if lengths is None:
-        return torch.full((batch,), steps, device=padded.device)
+        return torch.full((batch,), steps)
     if lengths.is_floating_point() or lengths.is_complex() or lengths.dtype == torch.bool:
         raise ValueError(f"{name}_length must hold integers, got {lengths.dtype}")
     if lengths.shape != (batch,):
         raise ValueError(f"{name}_length must be ({batch},), got {tuple(lengths.shape)}")
-    lengths = lengths.to(padded.device)
+    lengths = lengths.cpu()
     if ((lengths < 0) | (lengths > steps)).any():
         raise ValueError(f"{name}_length must be 0 to {steps}, got {lengths.tolist()!s:.60}")
     return lengths

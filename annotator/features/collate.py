@@ -42,3 +42,11 @@ def collate(
         batch[name] = padded
         batch[f"{name}_length"] = torch.tensor(lengths)
     return batch
+
+
+def send(batch: Mapping[str, Tensor], device: torch.device) -> dict[str, Tensor]:
+    """A batch on the device, without waiting; lengths stay on the CPU, where they are read."""
+    return {
+        name: value if name.endswith("_length") else value.to(device, non_blocking=True)
+        for name, value in batch.items()
+    }

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 
 from annotator.acquisition import scores
-from annotator.features.collate import collate
+from annotator.features.collate import collate, send
 from annotator.learning.batches import lengths_of
 from annotator.learning.dataset import Example
 from annotator.metrics.evaluate import Answers
@@ -30,8 +30,8 @@ def answer(
         chosen = order[start : start + batch]
         output = forward(network, [examples[i] for i in chosen], device)
         probability[chosen] = output.probability.double().cpu().numpy()
-        norm = output.sigma_norm.double().masked_fill(~output.present[:, None, :], torch.nan)
-        sigma_norm[chosen] = norm.cpu().numpy()
+        norm = output.sigma_norm.double().cpu()
+        sigma_norm[chosen] = norm.masked_fill(~output.present[:, None, :], torch.nan).numpy()
     present = ~np.isnan(sigma_norm[:, 0])
     return Answers(
         labels=network.config.labels,
@@ -52,5 +52,5 @@ def forward(network: LDDU, examples: Sequence[Example], device: torch.device) ->
         torch.inference_mode(),
         torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"),
     ):
-        output: Output = network(**{name: value.to(device) for name, value in inputs.items()})
+        output: Output = network(**send(inputs, device))
     return output

@@ -64,7 +64,7 @@ def gather_output(output: Output, present: Tensor, ranks: Ranks) -> Output:
 
     Args:
         output: of this process's part.
-        present: (B, 3) of the whole batch, which every process knows.
+        present: (B, 3) of the whole batch, on the CPU, which every process knows.
         ranks: of this process.
     """
     if ranks.world == 1:

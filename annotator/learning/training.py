@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 from annotator.errors import UsageError
-from annotator.features.collate import collate
+from annotator.features.collate import collate, send
 from annotator.features.extractor import DEFAULT_EXTRACTORS, extractor_spec
 from annotator.learning import state
 from annotator.learning.answers import answer
@@ -145,20 +145,16 @@ class Training:
         t = self.settings.train
         clips = [shown.clip(i) for i in self.ranks.part(batch)]
         inputs = collate(clips, pinned=self.device.type == "cuda")
-        given = {k: v.to(self.device, non_blocking=True) for k, v in inputs.items()}
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.device.type == "cuda"):
-            output = self.network(**given)
-        present = torch.from_numpy(shown.kept[batch]).to(self.device)
-        output = gather_output(output, present, self.ranks)
+            output = self.network(**send(inputs, self.device))
+        output = gather_output(output, torch.from_numpy(shown.kept[batch]), self.ranks)
         index = torch.from_numpy(batch)
-        strength = None if self.intensity is None else self.intensity[index].to(self.device)
+        given = {"target": self.targets[index], "index": index}
+        if self.intensity is not None:
+            given["intensity"] = self.intensity[index]
         corrupted = torch.from_numpy(shown.corrupted[batch]) if t.corruption else None
         losses: Losses = self.objective(
-            output,
-            self.targets[index].to(self.device),
-            index.to(self.device),
-            strength,
-            None if corrupted is None else corrupted.to(self.device),
+            output, **send(given, self.device), corrupted=corrupted
         )
         (losses.total / t.accumulate).backward()
         if closing:

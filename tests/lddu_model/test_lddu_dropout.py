@@ -5,7 +5,7 @@ import torch
 import torch.nn.functional as F  # noqa: N812
 from torch import Tensor
 
-from lddu_model.attention import self_attention
+from lddu_model.attention import SHORT, self_attention
 from lddu_model.dropout import Dropout, kept
 
 
@@ -77,11 +77,14 @@ def test_attention_with_dropout_equals_its_steps_in_value_and_gradient(shape, ma
     assert torch.equal(qkv, before)
 
 
-def test_attention_without_dropout_is_torchs():
-    qkv = torch.randn(2, 6, 3 * 8)
-    query, key, value = qkv.view(2, 6, 3, 4, 2).permute(2, 0, 3, 1, 4)
-    expected = F.scaled_dot_product_attention(query, key, value).transpose(1, 2).flatten(2)
-    torch.testing.assert_close(self_attention(qkv, 4, None, 0.0), expected)
+@pytest.mark.parametrize("steps", [6, SHORT, SHORT + 1])
+def test_attention_without_dropout_is_torchs(steps):
+    qkv = torch.randn(2, steps, 3 * 8)
+    query, key, value = qkv.view(2, steps, 3, 4, 2).permute(2, 0, 3, 1, 4)
+    mask = torch.zeros(2, 1, 1, steps)
+    mask[1, ..., 4:] = -torch.inf
+    expected = F.scaled_dot_product_attention(query, key, value, mask).transpose(1, 2).flatten(2)
+    torch.testing.assert_close(self_attention(qkv, 4, mask, 0.0), expected)
 
 
 def test_a_training_step_in_half_precision(net, make_batch):
