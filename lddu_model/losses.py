@@ -16,6 +16,7 @@ from lddu_model.config import Config
 from lddu_model.contrastive import ContrastiveLoss, contrastive_rows
 from lddu_model.fusion import fused_log_odds
 from lddu_model.network import Output
+from lddu_model.packing import indices
 
 Calibration = Literal["error", "released"]
 
@@ -114,9 +115,9 @@ class Objective(nn.Module):
             target: (B, q) from 0 to 1, NaN where unknown.
             index: (B,) integers, the samples' places in the training data.
             intensity: (B, q) or None, NaN where unknown.
-            corrupted: (B, 3) bool or None, the modalities whose input was spoilt on purpose, for
-                the calibration: they give no contrastive rows, a sample of none but such
-                modalities teaches no label, and errors on samples with any neither enter the
+            corrupted: (B, 3) bool on the CPU or None, the modalities whose input was spoilt on
+                purpose, for the calibration: they give no contrastive rows, a sample of none but
+                such modalities teaches no label, and errors on samples with any neither enter the
                 history of errors nor are compared with it.
 
         Raises:
@@ -125,7 +126,7 @@ class Objective(nn.Module):
         c = self.config
         own = output.present if corrupted is None else output.present & ~corrupted
         known = ~target.isnan()
-        taught = known & own.any(dim=1)[:, None]
+        taught = known & own.any(dim=1)[:, None].to(known.device, non_blocking=True)
         y = target.nan_to_num()
         logits = (output.logit_direct, output.logit_mu, output.logit_sigma)
         log_p, log_q = fused_log_odds(*logits, output.fusion)
@@ -172,8 +173,10 @@ class Objective(nn.Module):
             return released_calibration(output.sigma, output.p_direct)
         error = (output.p_direct.detach() - y).abs()
         before = self.history.mean[index]
-        self.history.update(index[clean], error[clean])
-        seen = torch.where(before.isnan() | ~clean[:, None], error, before)
+        kept = indices(clean, index.device)
+        self.history.update(index[kept], error[kept])
+        spoilt = ~clean[:, None].to(before.device, non_blocking=True)
+        seen = torch.where(before.isnan() | spoilt, error, before)
         spreads = spread(output.sigma_norm, output.present)
         t = self.config.error_temperature
         now = ordinality_loss(spreads, error, known, t)

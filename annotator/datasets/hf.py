@@ -4,6 +4,7 @@ Columns: `visual` (or `vision`, `video`), `audio` and `text` hold the steps of a
 lists of floats. Labels are a column `labels` (or `label`, `emotions`, `emotion`), or a column each,
 named as asked for, `label:happy`, `label_happy`, or as the six of CMU-MOSEI. Optional are `id`;
 `group`, `speaker` or `video` (as text); `split`; and `raters` or `votes`, how many people answered.
+Features that `hf_write` wrote say which extractor made them.
 """
 
 from collections.abc import Mapping, Sequence
@@ -19,10 +20,11 @@ from annotator.corpus.manifest_rows import LABEL_PREFIXES
 from annotator.datasets.assemble import assemble, file_hash
 from annotator.datasets.hf_columns import class_names, listed, matrices, shares
 from annotator.datasets.hf_files import UNSPLIT, Part, read_parts
+from annotator.datasets.hf_write import EXTRACTOR_KEY
 from annotator.datasets.splits import split_by_group, split_named
 from annotator.errors import UsageError
-from annotator.learning.dataset import Array, Dataset, Example
-from annotator.types import DEFAULT_LABELS, Modality
+from annotator.learning.dataset import FOREIGN, Array, Dataset, Example
+from annotator.types import DEFAULT_LABELS, MODALITIES, Modality
 
 _FEATURES: dict[str, Modality] = {
     "visual": "visual", "vision": "visual", "video": "visual", "audio": "audio", "text": "text",
@@ -55,12 +57,26 @@ def read_hugging_face(path: Path, asked: Sequence[str] | None) -> Dataset:
             (hashed,) = file_hash(file).values()
             name = file.relative_to(path).as_posix() if path.is_dir() else file.name
             files[name] = hashed
-    return assemble(path.stem, labels, splits, files, asked=asked)
+    extractors = _extractors(path.name, tables)
+    return assemble(path.stem, labels, splits, files, asked=asked, extractors=extractors)
 
 
 def has_features(columns: Sequence[str]) -> bool:
     """Whether any of the columns holds features, by name."""
     return bool(_FEATURES.keys() & set(columns))
+
+
+def _extractors(name: str, tables: Mapping[str, "_Table"]) -> dict[Modality, str]:
+    """What made the features of each modality: ours where every table says so, else foreign."""
+    found: dict[Modality, str] = {}
+    for modality in MODALITIES:
+        made = {table.extractor(modality) for table in tables.values()}
+        if len(made) > 1:
+            raise UsageError(
+                f"{name} has {modality} features of several extractors: expected those of one"
+            )
+        found[modality] = made.pop() or f"{FOREIGN} {name} {modality}"
+    return found
 
 
 def _same_labels(name: str, targets: Mapping[str, Targets]) -> dict[str, Targets]:
@@ -107,6 +123,14 @@ class _Table:
         columns = self._label_columns(asked)
         values = [shares(column, self.table[column].to_pylist()) for column in columns.values()]
         return tuple(columns), np.stack(values, axis=1)
+
+    def extractor(self, modality: Modality) -> str | None:
+        """What made its features of a modality, if the column says so."""
+        for column, kind in self.features.items():
+            noted = self.table.schema.field(column).metadata or {}
+            if kind == modality and EXTRACTOR_KEY in noted:
+                return str(noted[EXTRACTOR_KEY], "utf-8", "replace")
+        return None
 
     def examples(self, split: str, target: NDArray[np.float32]) -> list[Example]:
         """An example a row."""

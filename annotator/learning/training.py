@@ -153,9 +153,7 @@ class Training:
         if self.intensity is not None:
             given["intensity"] = self.intensity[index]
         corrupted = torch.from_numpy(shown.corrupted[batch]) if t.corruption else None
-        losses: Losses = self.objective(
-            output, **send(given, self.device), corrupted=corrupted
-        )
+        losses: Losses = self.objective(output, **send(given, self.device), corrupted=corrupted)
         (losses.total / t.accumulate).backward()
         if closing:
             sum_gradients(self.network, self.ranks)

@@ -5,7 +5,7 @@ import math
 from dataclasses import replace
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from lddu_model import Config, InputSpec
@@ -73,6 +73,7 @@ JSON = st.recursive(
 KEYS = st.sampled_from(["labels", "visual", "hidden", "layers", "latent_hidden", "dropout", "new"])
 
 
+@settings(suppress_health_check=[HealthCheck.too_slow])  # of drawing, where the machine is busy
 @given(changes=st.dictionaries(KEYS, JSON, max_size=3))
 def test_any_json_gives_a_config_or_a_short_error(changes):
     base = Config(labels=("a",), visual=InputSpec(3), audio=InputSpec(3), text=InputSpec(3))

@@ -24,7 +24,10 @@ def test_reading_a_value_of_the_device_fails():
 
 @pytest.mark.parametrize("calibration", ["error", "released"])
 @pytest.mark.parametrize("shortest", [0, 9])
-def test_a_training_step_waits_for_nothing(config, make_batch, calibration, shortest, monkeypatch):
+@pytest.mark.parametrize("corruption", [False, True])
+def test_a_training_step_waits_for_nothing(
+    config, make_batch, calibration, shortest, corruption, monkeypatch
+):
     monkeypatch.setattr(torch, "autocast", lambda *_, **__: nullcontext())  # meta knows none
     config = replace(config, intensity=True)
     net = untrained(config, seed=0).train().to(META)
@@ -35,6 +38,7 @@ def test_a_training_step_waits_for_nothing(config, make_batch, calibration, shor
         batch[f"{m}_length"] = torch.tensor([9, shortest, 9, 9])
     batch["text_length"][1] = 9
     target, index = torch.zeros(4, 7, device=META), torch.arange(4, device=META)
+    corrupted = torch.eye(4, 3, dtype=torch.bool) if corruption else None
     for _ in range(3):
-        objective(net(**batch), target, index, target).total.backward()
+        objective(net(**batch), target, index, target, corrupted).total.backward()
         torch.nn.utils.clip_grad_norm_(net.parameters(), 1.0)

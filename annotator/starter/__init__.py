@@ -1,0 +1,1 @@
+"""How the starter model's training corpus is made of public data; see docs/model-card.md."""

@@ -1,0 +1,88 @@
+"""Make the starter's corpus of features.
+
+    python -m annotator.starter --data DATA --out build/starter/corpus
+
+DATA holds `ravdess`, `emodb`, `ferplus`, `goemotions` and `mosei`. OUT gets a Parquet file a split,
+for `annotate train`, and a folder for each source in `parts`, for `annotate eval`.
+"""
+
+from pathlib import Path
+
+import click
+
+from annotator.datasets.hf_write import write_hugging_face
+from annotator.features.extractor import DEFAULT_EXTRACTORS, extractor_spec
+from annotator.learning.dataset import TRAIN, VALID, Dataset, Example
+from annotator.starter import faces, speech, texts, trios
+from annotator.starter.labels import LABELS
+from annotator.types import MODALITIES, Modality
+
+SOURCES = ("ravdess", "emodb", "ferplus", "goemotions", "mosei")
+TRIOS = {TRAIN: 7_000, VALID: 350}
+SEED = 0
+
+Splits = dict[str, list[Example]]
+
+
+def source_splits(name: str, data: Path, workers: int) -> Splits:
+    """The examples of one source by split."""
+    if name == "ravdess":
+        return speech.examples(speech.ravdess(data / name), workers)
+    if name == "emodb":
+        return speech.examples(speech.emodb(data / name), workers)
+    if name == "ferplus":
+        return faces.examples(data / name, workers)
+    rows = texts.goemotions(data / name / "ekman") if name == "goemotions" else None
+    return texts.examples(list(rows or texts.mosei(data / "mosei")), workers)
+
+
+def corpus(name: str, splits: Splits) -> Dataset:
+    """Examples as a dataset of features of our own."""
+    specs = {m: extractor_spec(DEFAULT_EXTRACTORS[m]) for m in MODALITIES}
+    present: list[Modality] = [
+        m for m in MODALITIES if any(m in e.features for part in splits.values() for e in part)
+    ]
+    return Dataset(
+        name=name,
+        labels=LABELS,
+        dimensions={m: specs[m].dimension for m in present},
+        extractors={m: specs[m].id for m in present},
+        splits=splits,
+    )
+
+
+def with_trios(parts: dict[str, Splits]) -> Splits:
+    """All sources together, and the trios made of them."""
+    whole: Splits = {}
+    for splits in parts.values():
+        for split, examples in splits.items():
+            whole.setdefault(split, []).extend(examples)
+    for split, count in TRIOS.items():
+        sources: dict[Modality, list[Example]] = {
+            m: [e for e in whole[split] if m in e.features] for m in MODALITIES
+        }
+        whole[split] = whole[split] + trios.pair(sources, count, SEED, split)
+    return whole
+
+
+@click.command()
+@click.option("--data", type=click.Path(path_type=Path, file_okay=False), required=True)
+@click.option("--out", type=click.Path(path_type=Path, file_okay=False), required=True)
+@click.option("--workers", default=2, show_default=True)
+def main(data: Path, out: Path, workers: int) -> None:
+    """Read the sources in DATA, extract their features and write the corpus to OUT."""
+    for name in SOURCES:
+        if not (data / name).is_dir():
+            raise click.UsageError(f"{data} holds no {name}: expected {', '.join(SOURCES)}")
+    parts: dict[str, Splits] = {}
+    for name in SOURCES:
+        parts[name] = source_splits(name, data, workers)
+        write_hugging_face(corpus(name, parts[name]), out / "parts" / name)
+        counts = ", ".join(f"{len(rows)} {split}" for split, rows in parts[name].items())
+        click.echo(f"{name}: {counts}")
+    write_hugging_face(corpus("starter", with_trios(parts)), out)
+    click.echo(f"corpus: {out}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,102 @@
+"""Words: CMU-MOSEI's segments and GoEmotions' comments, several emotions each or none."""
+
+import csv
+import hashlib
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from annotator.features.text import MiniLM
+from annotator.learning.dataset import TEST, TRAIN, VALID, Example
+from annotator.starter.labels import LABELS
+
+EKMAN = {
+    "anger": "anger",
+    "disgust": "disgust",
+    "fear": "fear",
+    "joy": "happy",
+    "sadness": "sad",
+    "surprise": "surprise",
+}  # fmt: skip  of GoEmotions; neutral is none
+MOSEI_SHARES = ((0.2, TEST), (0.35, VALID), (1.0, TRAIN))  # of the videos, cumulative
+MAX_OF_KIND = 5_000  # comments of one set of labels: joy and neutral are two thirds of them
+DEV_TEST = 2  # of the dev comments every second is for the test, the others validate
+RATERS = 3  # of MOSEI
+WORDS = 120  # read of a text; spoken segments are shorter
+
+Row = tuple[str, str, str, str, NDArray[np.float32], int | None]
+"""id, group, split, text, target, raters."""
+
+
+def mosei(folder: Path) -> Iterator[Row]:
+    """The segments of val.csv, split by video, and those of extra_text.csv, to train on."""
+    for row in _table(folder / "val.csv"):
+        video = row["video"]
+        name = f"mosei {video}[{row['start_time']}-{row['end_time']}]"
+        yield name, f"mosei {video}", _split_of(video), row["text"], _present(row), RATERS
+    for row in _table(folder / "extra_text.csv"):
+        name = f"mosei extra {row['file_name']}"
+        yield name, name, TRAIN, row["text"], _present(row), RATERS
+
+
+def goemotions(folder: Path) -> Iterator[Row]:
+    """The comments with Ekman's emotions, at most MAX_OF_KIND of a set of labels to train on."""
+    names = (folder / "labels.txt").read_text(encoding="utf-8").split()
+    for file in ("train", "dev"):
+        seen: dict[bytes, int] = {}
+        with (folder / f"{file}.tsv").open(encoding="utf-8", newline="") as lines:
+            rows = csv.reader(lines, delimiter="\t", quoting=csv.QUOTE_NONE)
+            for number, (text, labels, comment) in enumerate(rows):
+                found = {EKMAN.get(names[int(place)]) for place in labels.split(",")}
+                target = np.array([label in found for label in LABELS], np.float32)
+                seen[target.tobytes()] = kind = seen.get(target.tobytes(), 0) + 1
+                split = TRAIN if file == "train" else (TEST, VALID)[number % DEV_TEST]
+                if split != TRAIN or kind <= MAX_OF_KIND:
+                    name = f"goemotions {comment}"
+                    yield name, name, split, text, target, None
+
+
+def examples(rows: Sequence[Row], workers: int) -> dict[str, list[Example]]:
+    """The text features of rows by split; blank texts are left out."""
+    rows = [row for row in rows if row[3].strip()]
+    splits: dict[str, list[Example]] = {}
+    with ProcessPoolExecutor(workers) as pool:
+        features = pool.map(text_features, [row[3] for row in rows], chunksize=64)
+        for (name, group, split, _, target, raters), values in zip(rows, features, strict=True):
+            example = Example(name, group, {"text": values}, target, raters)
+            splits.setdefault(split, []).append(example)
+    return splits
+
+
+def text_features(text: str) -> NDArray[np.float16]:
+    """What a run makes of the first words of a text."""
+    return _extractor().embed(" ".join(text.split()[:WORDS]))
+
+
+def _table(file: Path) -> Iterator[dict[str, str]]:
+    with file.open(encoding="utf-8-sig", newline="") as lines:
+        yield from csv.DictReader(lines)
+
+
+def _present(row: dict[str, str]) -> NDArray[np.float32]:
+    """The raters' means (0 to 3) as soft labels: any mean above 0 is present, a weak one less so.
+
+    >>> _present(dict.fromkeys(LABELS, "0.0") | {"sad": "0.5", "fear": "2.0"}).tolist()
+    [0.0, 0.75, 0.0, 0.0, 0.0, 1.0]
+    """
+    means = np.array([float(row[label]) for label in LABELS], np.float32)
+    return np.where(means > 0, 0.5 + 0.5 * np.minimum(means, 1), 0).astype(np.float32)
+
+
+def _split_of(video: str) -> str:
+    share = hashlib.sha256(video.encode()).digest()[0] / 256
+    return next(split for limit, split in MOSEI_SHARES if share < limit)
+
+
+@cache
+def _extractor() -> MiniLM:
+    return MiniLM()

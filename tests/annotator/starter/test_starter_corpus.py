@@ -1,0 +1,98 @@
+"""The starter's corpus: what is drawn, how it is split, and what its trios are made of."""
+
+import cv2
+import numpy as np
+import pytest
+from skimage import data as pictures
+
+from annotator.features.faces import FaceDetector
+from annotator.features.sound import SAMPLE_RATE
+from annotator.learning.dataset import TEST, TRAIN, VALID, Example
+from annotator.starter import faces, speech, texts, trios
+from annotator.starter.labels import LABELS, NEUTRAL, one_hot
+from annotator.starter.sound_augmentation import augment
+from annotator.types import MODALITIES
+
+FACE = (slice(40, 236), slice(130, 326))  # of the astronaut, framed as FER+ frames a face
+
+
+def test_a_label_that_is_none_of_ours_is_refused():
+    with pytest.raises(ValueError, match="'calm' is neither neutral nor one of happy"):
+        one_hot("calm")
+
+
+@pytest.mark.parametrize("length", [1, 2, 400, 5 * SAMPLE_RATE])
+def test_changed_sound_is_sound(length):
+    random = np.random.default_rng(length)
+    changed = augment(random.normal(0, 0.1, length).astype(np.float32), random)
+    assert changed.dtype == np.float32
+    assert len(changed) >= 1
+    assert np.abs(changed).max() <= 1
+
+
+def test_trimming_leaves_the_words():
+    samples = np.zeros(3 * SAMPLE_RATE, np.float32)
+    samples[SAMPLE_RATE : 2 * SAMPLE_RATE] = np.sin(np.arange(SAMPLE_RATE) / 5)
+    for seed in range(5):
+        changed = augment(samples, np.random.default_rng(seed))
+        loud = np.abs(changed) > 0.5 * np.abs(changed).max()
+        assert np.flatnonzero(loud)[-1] - np.flatnonzero(loud)[0] > 0.8 * SAMPLE_RATE
+        assert len(changed) < 1.2 * len(samples)
+
+
+def test_the_detector_finds_the_face_in_a_sequence():
+    grey = cv2.cvtColor(pictures.astronaut(), cv2.COLOR_RGB2GRAY)[FACE]
+    tile = cv2.resize(grey, (48, 48), interpolation=cv2.INTER_AREA)
+    detector = FaceDetector()
+    frames = [f for seed in range(5) for f in faces.sequence(tile, np.random.default_rng(seed))]
+    found = [bool(len(detector.detect(frame))) for frame in frames]
+    assert np.mean(found) > 0.8
+
+
+def test_trios_are_of_one_emotion_and_a_third_lacks_a_modality():
+    sources = {
+        m: [
+            Example(f"{m} {emotion}", "g", {m: np.full((1, 2), place)}, one_hot(emotion))
+            for place, emotion in enumerate((*LABELS, NEUTRAL))
+        ]
+        for m in MODALITIES
+    }
+    made = trios.pair(sources, 350, seed=0, split=TRAIN)
+    for trio in made:
+        emotions = {values[0, 0] for values in trio.features.values()}
+        assert len(emotions) == 1
+        np.testing.assert_array_equal(trio.target, one_hot((*LABELS, NEUTRAL)[int(emotions.pop())]))
+    whole = sum(len(trio.features) == len(MODALITIES) for trio in made)
+    assert whole == pytest.approx(350 * 2 / 3, abs=35)
+    assert len({trio.id for trio in made}) == 350
+
+
+def test_no_speaker_is_in_two_splits(shared):
+    for utterances in (
+        speech.ravdess(shared / "data" / "ravdess"),
+        speech.emodb(shared / "data" / "emodb"),
+    ):
+        by_split = {
+            split: {u.speaker for u in utterances if u.split == split}
+            for split in (TRAIN, VALID, TEST)
+        }
+        speakers = [speaker for part in by_split.values() for speaker in part]
+        assert len(speakers) == len(set(speakers))
+        assert {u.emotion for u in utterances} == {*LABELS, NEUTRAL} - (
+            set() if len(speakers) > 6 else {"surprise"}
+        )
+
+
+def test_no_video_is_in_two_splits(shared):
+    rows = list(texts.mosei(shared / "data" / "mosei"))
+    splits_of: dict[str, set[str]] = {}
+    for _, group, split, *_ in rows:
+        splits_of.setdefault(group, set()).add(split)
+    assert all(len(splits) == 1 for splits in splits_of.values())
+    assert {split for _, _, split, *_ in rows} == {TRAIN, VALID, TEST}
+
+
+def test_no_comment_is_in_two_splits(shared):
+    rows = list(texts.goemotions(shared / "data" / "goemotions" / "ekman"))
+    ids = [name for name, *_ in rows]
+    assert len(ids) == len(set(ids))
