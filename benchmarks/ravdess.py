@@ -13,16 +13,8 @@ import argparse
 import csv
 from pathlib import Path
 
-EMOTIONS = {
-    "01": "neutral",
-    "02": "neutral",
-    "03": "happy",
-    "04": "sad",
-    "05": "anger",
-    "06": "fear",
-    "07": "disgust",
-    "08": "surprise",
-}  # by the third part of a file's name; the seventh is the actor
+from annotator.starter.speech import RAVDESS
+
 SUFFIXES = (".wav", ".flac", ".mp4")
 
 
@@ -34,10 +26,10 @@ def rows(folder: Path) -> list[tuple[str, str, str, str]]:
     found = []
     for file in sorted(folder.glob("Actor_*/*")):
         parts = file.stem.split("-")
-        if file.suffix in SUFFIXES and len(parts) == 7 and parts[2] in EMOTIONS:
+        if file.suffix in SUFFIXES and len(parts) == 7 and parts[2] in RAVDESS:
             actor = int(parts[6])
             split = "train" if actor % 3 else "valid"
-            found.append((str(file.resolve()), f"actor {actor}", split, EMOTIONS[parts[2]]))
+            found.append((str(file.resolve()), f"actor {actor}", split, RAVDESS[parts[2]]))
     if not found:
         raise SystemExit(f"ravdess: no utterances in {folder}: expected Actor_01/03-01-...")
     return found

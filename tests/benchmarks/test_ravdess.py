@@ -12,7 +12,7 @@ def test_actors_are_never_in_both_splits(tmp_path):
     for actor in range(1, 7):
         folder = tmp_path / f"Actor_{actor:02}"
         folder.mkdir()
-        for emotion in ravdess.EMOTIONS:
+        for emotion in ravdess.RAVDESS:
             (folder / f"03-01-{emotion}-01-01-01-{actor:02}.wav").touch()
         (folder / "notes.txt").touch()
     rows = ravdess.rows(tmp_path)
@@ -20,7 +20,7 @@ def test_actors_are_never_in_both_splits(tmp_path):
     splits = {speaker: {row[2] for row in rows if row[1] == speaker} for _, speaker, *_ in rows}
     assert splits["actor 3"] == {"valid"}
     assert all(len(split) == 1 for split in splits.values())
-    assert {row[3] for row in rows} == set(ravdess.EMOTIONS.values())
+    assert {row[3] for row in rows} == set(ravdess.RAVDESS.values())
 
 
 def test_a_folder_without_utterances(tmp_path):
