@@ -2,7 +2,9 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test lint clean
+DATA ?= ../shared/data
+
+.PHONY: demo test starter lint clean
 
 .venv/installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
@@ -18,6 +20,14 @@ demo: .venv/installed
 # A thread a worker: more would only wait for each other.
 test: .venv/installed
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile
+
+# Makes the model that ships, of public data in DATA: about an hour on two cores.
+starter: .venv/installed
+	OMP_NUM_THREADS=1 $(BIN)/python -m annotator.starter corpus --data $(DATA) --out build/starter/corpus
+	$(BIN)/annotate train build/starter/corpus --out build/starter/training --config benchmarks/starter.toml
+	rm -rf annotator/models/starter
+	$(BIN)/python -m annotator.starter ship build/starter/training --out annotator/models/starter
+	$(BIN)/python benchmarks/starter.py build/starter/corpus
 
 lint: .venv/installed
 	$(BIN)/ruff check .

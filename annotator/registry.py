@@ -1,15 +1,21 @@
 """Model versions of a workspace: a folder each, weights in safetensors and a description in JSON.
 
+A workspace that has trained no model of its own annotates with `starter`, which ships with the
+package. It is copied at its first use, so that the name means the same weights for as long as the
+workspace lasts, whatever a later package ships.
+
 A description is read without torch, so that listing models and a run with nothing to do stay
 quick; the weights are checked against their hash when they are loaded.
 """
 
 import json
 import re
+import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from uuid import uuid4
 
 from annotator.errors import UsageError
 from annotator.features.extractor import DEFAULT_EXTRACTORS, extractor_spec
@@ -20,6 +26,8 @@ from annotator.workspace import Workspace
 if TYPE_CHECKING:
     from lddu_model import LDDU
 
+STARTER = "starter"
+SHIPPED = Path(__file__).parent / "models"  # as in a workspace, a folder each
 UNTRAINED = "untrained"
 UNTRAINED_SEED = 0
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
@@ -40,24 +48,26 @@ class ModelVersion:
 
 
 def versions(workspace: Workspace) -> list[ModelVersion]:
-    """All versions in the workspace, by name."""
-    return [read_version(folder) for folder in _folders(workspace)]
+    """All versions in the workspace and the shipped one, by name."""
+    folders = {STARTER: SHIPPED / STARTER}
+    folders |= {folder.name: folder for folder in _folders(workspace)}
+    return [read_version(folders[name]) for name in sorted(folders)]
 
 
 def choose(workspace: Workspace, name: str | None) -> ModelVersion:
-    """The version of that name; by default the one trained version, else the untrained one.
+    """The version of that name; by default the workspace's own trained one, else the starter.
 
     Raises:
         UsageError: there is no such version, or there are several to choose from.
     """
     if name is not None:
         return _named(workspace, name)
-    known = versions(workspace)
-    trained = [v for v in known if v.trained and not _is_foreign(v)]
-    if len(trained) > 1:
-        names = ", ".join(version.name for version in trained)
+    known = [read_version(folder) for folder in _folders(workspace) if folder.name != STARTER]
+    own = [v for v in known if v.trained and not _is_foreign(v)]
+    if len(own) > 1:
+        names = ", ".join([*(version.name for version in own), STARTER])
         raise UsageError(f"several models to choose from: name one with --model ({names})")
-    return trained[0] if trained else _named(workspace, UNTRAINED)
+    return own[0] if own else _named(workspace, STARTER)
 
 
 def _is_foreign(version: ModelVersion) -> bool:
@@ -69,9 +79,11 @@ def _named(workspace: Workspace, name: str) -> ModelVersion:
     folders = {folder.name: folder for folder in _folders(workspace)}
     if name in folders:
         return read_version(folders[name])
+    if name == STARTER:
+        return _copy_starter(workspace)
     if name == UNTRAINED:
         return _make_untrained(workspace)
-    names = ", ".join(sorted({*folders, UNTRAINED}))
+    names = ", ".join(sorted({*folders, STARTER, UNTRAINED}))
     raise UsageError(f"no model {name!r} in this workspace: expected one of {names}")
 
 
@@ -137,6 +149,8 @@ def import_trained(workspace: Workspace, folder: Path, name: str) -> ModelVersio
 def _check_name(name: str) -> None:
     if not _NAME.fullmatch(name):
         raise UsageError(f"{name!r} cannot name a model: expected letters, digits, dot, dash, _")
+    if name == STARTER:
+        raise UsageError(f"{name!r} names the model that ships: choose another name")
     if name == UNTRAINED:
         raise UsageError(f"{name!r} names the model with random weights: choose another name")
 
@@ -178,6 +192,21 @@ def read_version(folder: Path) -> ModelVersion:
             f"the model in {folder} is damaged ({type(error).__name__}: {error}): "
             "remove the folder or import it again"
         ) from error
+
+
+def _copy_starter(workspace: Workspace) -> ModelVersion:
+    folder = workspace.models / STARTER
+    draft = folder.with_name(f".{STARTER}.{uuid4().hex}")
+    try:
+        shutil.copytree(SHIPPED / STARTER, draft)
+        draft.rename(folder)
+    except OSError:
+        # Another run may have just copied it.
+        if not folder.exists():
+            raise
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
+    return read_version(folder)
 
 
 def _make_untrained(workspace: Workspace) -> ModelVersion:

@@ -1,6 +1,6 @@
 """Whether a model sees at run time what it was trained on: accuracy through files and without.
 
-    python benchmarks/end_to_end.py --clips 240 --model starter
+    python benchmarks/end_to_end.py --clips 224 --model starter
 
 Composes labelled clips (`composed_corpus.py`), annotates them with `annotate run`, exports them
 with `annotate export`, measures them with `annotate eval` on the cached features, and answers the
@@ -205,7 +205,7 @@ def _accuracy_in(evaluated: object) -> float:
 def main() -> None:
     """Parse the command line, compare, end with status 1 where the two ways differ."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--clips", type=int, default=240)
+    parser.add_argument("--clips", type=int, default=224)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--model", help="name of the model version [default: as for run]")
     parser.add_argument("--work", type=Path, help="folder that keeps everything [default: none]")

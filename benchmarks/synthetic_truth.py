@@ -60,6 +60,7 @@ ROWS: dict[str, tuple[str, ...]] = {
     "without queue": ("loss.queue=0",),
     "fusion by difficulty": ("network.fusion=difficulty",),
     "with corruption": ("train.corruption=0.15",),
+    "with label residual": ("network.label_residual=true",),
 }
 
 

@@ -1,14 +1,26 @@
 """The ordinality calibration: whoever errs more must be less sure.
 
-The spread ‖σ‖ of an answer (a sample and a label) is to be ordered like its error |ŷ_dir - y| and
-like the history of its errors over the epochs. As in COLD fusion (arXiv 2206.05833) both sides
-become distributions by softmax, here over all answers of the batch, one simplex for both, and the
-Kullback-Leibler divergence is taken in both directions. The errors are targets: no gradient
-reaches the prediction through them.
+The spread ‖σ‖ of an answer (a sample and a label) is to be ordered like its error |ŷ_dir - y|,
+where y is what one rater says, and like the history of its errors over the epochs. As in COLD
+fusion (arXiv 2206.05833) both sides become distributions by softmax, here over all answers of the
+batch, one simplex for both, and the Kullback-Leibler divergence is taken in both directions. The
+errors are targets: no gradient reaches the prediction through them.
 """
 
 import torch
 from torch import Tensor, nn
+
+
+def expected_error(probability: Tensor, share: Tensor) -> Tensor:
+    """The error |ŷ - y| to be expected of one rater, where `share` of them say yes: any shape.
+
+    |ŷ - share| would call an answer right that is as undecided as the raters are, and σ would learn
+    that a clip they quarrel about is a sure one.
+
+    >>> expected_error(torch.tensor([0.9, 0.5, 0.5]), torch.tensor([1.0, 1.0, 0.5]))
+    tensor([0.1000, 0.5000, 0.5000])
+    """
+    return share * (1 - probability) + (1 - share) * probability
 
 
 class ErrorHistory(nn.Module):

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
+import torch
 from safetensors.torch import save_file
 
 from lddu_model.config import Config
@@ -29,13 +30,16 @@ class Checkpoint:
     weights_sha256: str
 
 
-def save(network: LDDU, folder: Path, metadata: Mapping[str, Any]) -> str:
+def save(
+    network: LDDU, folder: Path, metadata: Mapping[str, Any], dtype: torch.dtype = torch.float32
+) -> str:
     """Write a network into a new folder; a kill leaves the whole folder or none of that name.
 
     Args:
         network: the network; its training mode and device are not kept.
         folder: must not exist yet: a saved model is never overwritten.
         metadata: anything JSON can hold: name, trained, extractors, data and so on.
+        dtype: of the weights on disk; float16 halves them. A network that is loaded is float32.
 
     Returns:
         The weights' hash (see `weights_sha256`).
@@ -47,7 +51,10 @@ def save(network: LDDU, folder: Path, metadata: Mapping[str, Any]) -> str:
         raise ValueError(
             f"{folder} exists already: choose another name, models are not overwritten"
         )
-    weights = {name: w.detach().cpu().contiguous() for name, w in network.state_dict().items()}
+    weights = {
+        name: weight.detach().to("cpu", dtype).contiguous()
+        for name, weight in network.state_dict().items()
+    }
     digest = weights_sha256(weights)
     text = _to_json(
         {

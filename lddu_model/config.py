@@ -59,6 +59,7 @@ class Config:
     head_hidden: int = 128  # inner width of the three kinds of classifier
     components: int = 1  # Gaussians of a latent distribution; the paper has one
     constant_sigma: bool = False  # for ablation: σ is the prior's, 1, for every sample
+    label_residual: bool = False  # whether Z keeps the label, see `LabelAttention`; paper: no
     fusion: Fusion = "released"  # how the two heads' answers are weighed, see `lddu_model.fusion`
     intensity: bool = False  # whether there is a head for the strength of each emotion
     dropout: float = 0.3  # encoders: embeddings, attention probabilities, residual branches
@@ -76,7 +77,7 @@ class Config:
         _check_int("components", self.components, MAX_COMPONENTS)
         if self.fusion not in FUSIONS:
             raise ValueError(f"fusion must be one of {', '.join(FUSIONS)}, got {self.fusion!r:.60}")
-        for name in ("constant_sigma", "intensity"):
+        for name in ("constant_sigma", "label_residual", "intensity"):
             _check_flag(name, getattr(self, name))
         if (
             not isinstance(self.latent_hidden, tuple)

@@ -11,7 +11,13 @@ import torch
 import torch.nn.functional as F  # noqa: N812 the name every torch reader expects
 from torch import Tensor, nn
 
-from lddu_model.calibration import ErrorHistory, ordinality_loss, released_calibration, spread
+from lddu_model.calibration import (
+    ErrorHistory,
+    expected_error,
+    ordinality_loss,
+    released_calibration,
+    spread,
+)
 from lddu_model.config import Config
 from lddu_model.contrastive import ContrastiveLoss, contrastive_rows
 from lddu_model.fusion import fused_log_odds
@@ -171,7 +177,7 @@ class Objective(nn.Module):
         """Half of it is due to this step's errors, half to those of earlier epochs."""
         if self.config.calibration == "released":
             return released_calibration(output.sigma, output.p_direct)
-        error = (output.p_direct.detach() - y).abs()
+        error = expected_error(output.p_direct.detach(), y)
         before = self.history.mean[index]
         kept = indices(clean, index.device)
         self.history.update(index[kept], error[kept])

@@ -84,7 +84,10 @@ class LDDU(nn.Module):
         self.labels = nn.Embedding(q, c.hidden)
         nn.init.xavier_uniform_(self.labels.weight)
         self.label_attention = nn.ModuleDict(
-            {m: LabelAttention(c.hidden, c.attention_dropout) for m in MODALITIES}
+            {
+                m: LabelAttention(c.hidden, c.attention_dropout, residual=c.label_residual)
+                for m in MODALITIES
+            }
         )
         self.latent = nn.ModuleDict(
             {

@@ -39,16 +39,23 @@ def listed(corpus: Path, *options: object):
     return annotate("list", "--json", "--workspace", corpus / "ws", *options).json["clips"]
 
 
+def test_numbers_of_random_weights_are_called_noise(corpus, tmp_path):
+    named = ("--model", "untrained", "--workspace", tmp_path / "ws")
+    assert "UNTRAINED" in annotate("run", corpus / "a.wav", *named).err
+    done = annotate("export", *named, "--out", tmp_path / "a.csv", "--json")
+    assert "UNTRAINED" in done.err
+    assert done.json["trained"] is False
+
+
 def test_csv_says_what_list_says(corpus, tmp_path):
     done = export(corpus, "--out", tmp_path / "a.csv", "--json")
     assert done.code == 0
     assert done.json == {
         "rows": 3,
         "out": str(tmp_path / "a.csv"),
-        "model": "untrained",
-        "trained": False,
+        "model": "starter",
+        "trained": True,
     }
-    assert "UNTRAINED" in done.err
     with (tmp_path / "a.csv").open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file, strict=True))
     clips = listed(corpus)
@@ -64,7 +71,7 @@ def test_csv_says_what_list_says(corpus, tmp_path):
         assert row["bald"] == ""
         assert row["transcript"] == (clip["text"] or "")
         assert row["tool_version"] == clip["tool_version"]
-        assert (row["model"], row["trained"]) == ("untrained", "false")
+        assert (row["model"], row["trained"]) == ("starter", "true")
         assert row["audio_extractor"] == "whisper@1"
         assert len(row["weights_sha256"]) == 64
     (of_manifest,) = [row for row in rows if row["speaker"]]
@@ -79,7 +86,7 @@ def test_json_lines_keep_every_byte_of_a_name(corpus):
     rows = [json.loads(line) for line in done.out.splitlines()]
     assert {row["path"] for row in rows} == {clip["path"] for clip in listed(corpus)}
     assert str(corpus / NAME) in {row["path"] for row in rows}
-    assert all(row["bald"] is None and row["trained"] is False for row in rows)
+    assert all(row["bald"] is None and row["trained"] is True for row in rows)
 
 
 @pytest.mark.parametrize(

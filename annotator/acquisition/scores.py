@@ -7,6 +7,8 @@ All functions are pure, vectorised over clips, and take probabilities of q indep
 import numpy as np
 from numpy.typing import NDArray
 
+from annotator.metrics.uncertainty import spread
+
 Array = NDArray[np.floating]
 
 _TINY = 1e-30  # keeps log finite where its factor is zero
@@ -15,8 +17,7 @@ _TINY = 1e-30  # keeps log finite where its factor is zero
 def variance(sigma_norm: Array, present: NDArray[np.bool_]) -> Array:
     """LDDU's aleatoric score: the mean over labels of the latent standard deviation's norm.
 
-    ‖σ‖ is taken per modality; the modalities a clip has are combined as a root mean square, so
-    that clips with different modalities compare.
+    ‖σ‖ is taken per modality; those a clip has are taken together by `metrics.uncertainty.spread`.
 
     Args:
         sigma_norm: (n, q, 3) norms of σ a label and modality.
@@ -25,12 +26,10 @@ def variance(sigma_norm: Array, present: NDArray[np.bool_]) -> Array:
     Returns:
         (n,) scores, in the units of the latent space.
 
-    >>> variance(np.array([[[3.0, 5.0, 99.0]]]), np.array([[True, True, False]])).round(3)
-    array([4.123])
+    >>> variance(np.array([[[3.0, 4.0, 99.0]]]), np.array([[True, True, False]])).round(3)
+    array([2.4])
     """
-    weight = present[:, None, :]
-    squares = (np.where(weight, sigma_norm, 0.0) ** 2).sum(axis=2) / weight.sum(axis=2)
-    score: Array = np.sqrt(squares).mean(axis=1)
+    score: Array = spread(np.where(present[:, None, :], sigma_norm, np.nan)).mean(axis=1)
     return score
 
 

@@ -1,9 +1,9 @@
 """What a network makes of ever worse input: is it less sure, and does it fail gracefully?
 
 The clips a corruption cannot touch are left out of its curve, clean or not. Uncertainty is compared
-clip by clip with the clean input. `variance` is the root mean square of ‖σ‖ over the modalities
-that a clip has, so the loss of a modality reaches it only as far as the modality differed from the
-others; `entropy` is that of ŷ, which sees all.
+clip by clip with the clean input. `variance` is made of ‖σ‖, of which each modality's sees that
+modality alone; what is lost with a modality is its precision. `entropy` is that of ŷ, which sees
+all.
 """
 
 from collections.abc import Mapping, Sequence

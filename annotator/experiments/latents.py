@@ -11,6 +11,7 @@ from annotator.learning.answers import BATCH, forward
 from annotator.learning.batches import lengths_of
 from annotator.learning.dataset import Example
 from annotator.metrics.multilabel import PRESENT
+from annotator.metrics.uncertainty import spread
 from annotator.types import MODALITIES
 from lddu_model import LDDU
 from lddu_model.config import Fusion
@@ -48,9 +49,8 @@ class Latents:
 
     @property
     def spread(self) -> Floats:
-        """(n, q), the root mean square of ‖σ‖ over the modalities a clip has."""
-        mean: Floats = np.sqrt(np.nanmean(self.sigma_norm**2, axis=2))
-        return mean
+        """(n, q), ‖σ‖ of the modalities a clip has together."""
+        return spread(self.sigma_norm).astype(np.float64)
 
     @property
     def known(self) -> Flags:

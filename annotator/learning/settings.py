@@ -37,6 +37,7 @@ class NetworkSettings:
     head_hidden: int = 128
     components: int = 1
     constant_sigma: bool = False
+    label_residual: bool = False
     fusion: Fusion = "released"
     dropout: float = 0.3
     attention_dropout: float = 0.1
@@ -56,6 +57,7 @@ class TrainSettings:
     warmup: float = 0.1  # share of all steps, linear; a cosine to zero follows
     weight_decay: float = 0.01  # not on biases and norms
     clip: float = 1.0  # of the gradient's norm
+    average: float = 0.0  # decay a step of the weights' moving average, which is kept; 0: none
     modality_dropout: float = 0.0  # chance to hide a modality; one always stays
     corruption: float = 0.0  # chance to corrupt a modality's features, for σ to learn
     balance: Balance = "none"  # weight of positives: 1, √(negatives/positives), or all of it
@@ -68,7 +70,7 @@ class TrainSettings:
             _demand(name, getattr(self, name), getattr(self, name) >= 0, "0 or more")
         for name in ("learning_rate", "clip"):
             _demand(name, getattr(self, name), getattr(self, name) > 0, "above 0")
-        for name in ("warmup", "modality_dropout", "corruption"):
+        for name in ("warmup", "average", "modality_dropout", "corruption"):
             _demand(name, getattr(self, name), 0 <= getattr(self, name) < 1, "from 0 to below 1")
 
 

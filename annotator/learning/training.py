@@ -11,11 +11,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from hashlib import sha256
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, cast
 
 import numpy as np
 import torch
 from torch import Tensor
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from annotator.errors import UsageError
 from annotator.features.collate import collate, send
@@ -37,7 +38,7 @@ from annotator.learning.queue_drift import Drift, queue_drift
 from annotator.learning.settings import Settings
 from annotator.learning.validation import score, validate
 from annotator.types import MAX_STEPS, MODALITIES, Modality
-from lddu_model import Config, InputSpec, save, untrained
+from lddu_model import LDDU, Config, InputSpec, save, untrained
 from lddu_model.losses import Losses, Objective
 from lddu_model.optimisation import adamw, warmup_cosine
 
@@ -87,9 +88,19 @@ class Training:
             device
         )
         self.optimiser = adamw(self.network, t.learning_rate, t.weight_decay)
+        self.average = AveragedModel(
+            self.network, multi_avg_fn=get_ema_multi_avg_fn(t.average)
+        ).requires_grad_(False)
         self.batches = len(self._epoch_batches(0))
         self.history: list[Epoch] = []
         self.best: dict[str, Tensor] = {}
+
+    @property
+    def shown(self) -> LDDU:
+        """The network that is validated and kept: the one in training, or its average."""
+        if not self.settings.train.average:
+            return self.network
+        return cast(LDDU, self.average.module)
 
     @property
     def done(self) -> int:
@@ -162,6 +173,8 @@ class Training:
                 group["lr"] = self.learning_rate(place)
             self.optimiser.step()
             self.optimiser.zero_grad()
+            if t.average:
+                self.average.update_parameters(self.network)
         return losses
 
     def learning_rate(self, place: int) -> float:
@@ -180,13 +193,14 @@ class Training:
         )
         self.history.append(epoch)
         if better:
-            self.best = {k: v.detach().clone() for k, v in self.network.state_dict().items()}
+            self.best = {k: v.detach().clone() for k, v in self.shown.state_dict().items()}
         return epoch
 
     def write(self, file: Path, fingerprint: str) -> None:
         """Put everything that the next epoch stands on into a file."""
         tensors = {
             **state.prefixed("network", self.network.state_dict()),
+            **state.prefixed("average", self.average.state_dict()),
             **state.prefixed("best", self.best),
             **state.prefixed("objective", self.objective.state_dict()),
             **state.prefixed("optimiser", state.optimiser_tensors(self.optimiser)),
@@ -207,6 +221,7 @@ class Training:
         _demand_same(facts.get("fingerprint"), fingerprint, file.parent)
         try:
             self.network.load_state_dict(state.under("network", tensors))
+            self.average.load_state_dict(state.under("average", tensors))
             self.objective.load_state_dict(state.under("objective", tensors))
             state.restore_optimiser(self.optimiser, state.under("optimiser", tensors))
             self.history = [Epoch(**epoch) for epoch in facts["history"]]
@@ -256,7 +271,7 @@ def train(
         out.mkdir(parents=True, exist_ok=True)
     while not training.ended:
         losses = training.run_epoch(watcher)
-        answers = answer(training.network, valid, device)
+        answers = answer(training.shown, valid, device)
         drift = queue_drift(training, training.done + 1)
         epoch = training.record(losses, score(validate(answers), settings.train.criterion), drift)
         if ranks.first:

@@ -1,24 +1,30 @@
-"""Make the starter's corpus of features.
+"""Make the starter's corpus of features, and of its training the model that ships.
 
-    python -m annotator.starter --data DATA --out build/starter/corpus
+    python -m annotator.starter corpus --data DATA --out corpus
+    annotate train corpus --out training --config benchmarks/starter.toml
+    python -m annotator.starter ship training --out annotator/models/starter
 
-DATA holds `ravdess`, `emodb`, `ferplus`, `goemotions` and `mosei`. OUT gets a Parquet file a split,
-for `annotate train`, and a folder for each source in `parts`, for `annotate eval`.
+`make starter` does it. DATA holds `ravdess`, `emodb`, `ferplus`, `goemotions` and `mosei`. The
+corpus is a Parquet file a split, for `annotate train`, and a folder for each source in `parts`,
+for `annotate eval`.
 """
 
 from pathlib import Path
 
 import click
+import torch
 
 from annotator.datasets.hf_write import write_hugging_face
 from annotator.features.extractor import DEFAULT_EXTRACTORS, extractor_spec
+from annotator.learning.card import open_model
 from annotator.learning.dataset import TRAIN, VALID, Dataset, Example
 from annotator.starter import faces, speech, texts, trios
 from annotator.starter.labels import LABELS
 from annotator.types import MODALITIES, Modality
+from lddu_model import save
 
 SOURCES = ("ravdess", "emodb", "ferplus", "goemotions", "mosei")
-TRIOS = {TRAIN: 7_000, VALID: 350}
+TRIOS = {TRAIN: 7_000, VALID: 100}
 SEED = 0
 
 Splits = dict[str, list[Example]]
@@ -27,9 +33,9 @@ Splits = dict[str, list[Example]]
 def source_splits(name: str, data: Path, workers: int) -> Splits:
     """The examples of one source by split."""
     if name == "ravdess":
-        return speech.examples(speech.ravdess(data / name), workers)
+        return speech.examples(speech.ravdess(data / name), workers, variants=6)
     if name == "emodb":
-        return speech.examples(speech.emodb(data / name), workers)
+        return speech.examples(speech.emodb(data / name), workers, variants=12)
     if name == "ferplus":
         return faces.examples(data / name, workers)
     rows = texts.goemotions(data / name / "ekman") if name == "goemotions" else None
@@ -65,11 +71,16 @@ def with_trios(parts: dict[str, Splits]) -> Splits:
     return whole
 
 
-@click.command()
+@click.group()
+def main() -> None:
+    """Make the model that ships."""
+
+
+@main.command("corpus")
 @click.option("--data", type=click.Path(path_type=Path, file_okay=False), required=True)
 @click.option("--out", type=click.Path(path_type=Path, file_okay=False), required=True)
 @click.option("--workers", default=2, show_default=True)
-def main(data: Path, out: Path, workers: int) -> None:
+def write_corpus(data: Path, out: Path, workers: int) -> None:
     """Read the sources in DATA, extract their features and write the corpus to OUT."""
     for name in SOURCES:
         if not (data / name).is_dir():
@@ -82,6 +93,17 @@ def main(data: Path, out: Path, workers: int) -> None:
         click.echo(f"{name}: {counts}")
     write_hugging_face(corpus("starter", with_trios(parts)), out)
     click.echo(f"corpus: {out}")
+
+
+@main.command()
+@click.argument("training", type=click.Path(path_type=Path, file_okay=False, exists=True))
+@click.option("--out", type=click.Path(path_type=Path, file_okay=False), required=True)
+def ship(training: Path, out: Path) -> None:
+    """Write the model of TRAINING to OUT with weights of half precision."""
+    model = open_model(training)
+    digest = save(model.network, out, model.metadata, dtype=torch.float16)
+    size = sum(file.stat().st_size for file in out.iterdir())
+    click.echo(f"{out}: {size / 1e6:.1f} MB, weights {digest[:12]}")
 
 
 if __name__ == "__main__":

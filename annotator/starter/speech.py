@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 
 import numpy as np
@@ -31,7 +31,6 @@ RAVDESS = {
 EMODB = {"W": "anger", "E": "disgust", "A": "fear", "F": "happy", "T": "sad", "N": NEUTRAL}
 RAVDESS_SPLITS = {13: VALID, 14: VALID, 15: TEST, 16: TEST, 17: TEST, 18: TEST}  # others: train
 EMODB_SPLITS = {"09": TEST, "11": TEST}  # a woman and a man; others: train
-VARIANTS = 4  # changed copies of each training utterance, beside the utterance itself
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,12 +70,14 @@ def emodb(folder: Path) -> list[Utterance]:
     return found
 
 
-def examples(utterances: list[Utterance], workers: int) -> dict[str, list[Example]]:
-    """The sound features of utterances by split; those to train on with their variants."""
+def examples(utterances: list[Utterance], workers: int, variants: int) -> dict[str, list[Example]]:
+    """The sound features of utterances by split; those to train on with changed copies."""
     splits: dict[str, list[Example]] = {}
     with ProcessPoolExecutor(workers) as pool:
         for utterance, made in zip(
-            utterances, pool.map(_features, utterances, chunksize=8), strict=True
+            utterances,
+            pool.map(partial(_features, variants=variants), utterances, chunksize=8),
+            strict=True,
         ):
             target = one_hot(utterance.emotion)
             for number, values in enumerate(made):
@@ -100,11 +101,11 @@ def sound_features(samples: Samples) -> NDArray[np.float16]:
     return pool_blocks([_extractor().block(samples[start : start + block]) for start in starts])
 
 
-def _features(utterance: Utterance) -> list[NDArray[np.float16]]:
+def _features(utterance: Utterance, variants: int) -> list[NDArray[np.float16]]:
     samples = read_sound(utterance.path)
     random = np.random.default_rng(list(utterance.id.encode()))
-    variants = VARIANTS if utterance.split == TRAIN else 0
-    changed: Iterator[Samples] = (augment(samples, random) for _ in range(variants))
+    copies = variants if utterance.split == TRAIN else 0
+    changed: Iterator[Samples] = (augment(samples, random) for _ in range(copies))
     return [sound_features(each) for each in (samples, *changed)]
 
 

@@ -23,9 +23,13 @@ EKMAN = {
     "surprise": "surprise",
 }  # fmt: skip  of GoEmotions; neutral is none
 MOSEI_SHARES = ((0.2, TEST), (0.35, VALID), (1.0, TRAIN))  # of the videos, cumulative
-MAX_OF_KIND = 5_000  # comments of one set of labels: joy and neutral are two thirds of them
+MAX_OF_KIND = 2_000  # comments of one set of labels: joy and neutral are two thirds of them
+MAX_VALID = 1_000  # comments to validate on: more would outvote the other sources
 DEV_TEST = 2  # of the dev comments every second is for the test, the others validate
+VARIANTS = 2  # copies of each segment of MOSEI to train on with words left out
+LEFT_OUT = 0.15  # chance of each word of such a copy
 RATERS = 3  # of MOSEI
+WEAKEST = 0.75  # the share that MOSEI's weakest mean above 0 stands for: it is present
 WORDS = 120  # read of a text; spoken segments are shorter
 
 Row = tuple[str, str, str, str, NDArray[np.float32], int | None]
@@ -33,14 +37,17 @@ Row = tuple[str, str, str, str, NDArray[np.float32], int | None]
 
 
 def mosei(folder: Path) -> Iterator[Row]:
-    """The segments of val.csv, split by video, and those of extra_text.csv, to train on."""
+    """The segments of val.csv, split by video, and those of extra_text.csv, to train on.
+
+    Those to train on come with variants.
+    """
     for row in _table(folder / "val.csv"):
         video = row["video"]
         name = f"mosei {video}[{row['start_time']}-{row['end_time']}]"
-        yield name, f"mosei {video}", _split_of(video), row["text"], _present(row), RATERS
+        yield from _variants((name, f"mosei {video}", _split_of(video), row["text"], _present(row)))
     for row in _table(folder / "extra_text.csv"):
         name = f"mosei extra {row['file_name']}"
-        yield name, name, TRAIN, row["text"], _present(row), RATERS
+        yield from _variants((name, name, TRAIN, row["text"], _present(row)))
 
 
 def goemotions(folder: Path) -> Iterator[Row]:
@@ -48,6 +55,7 @@ def goemotions(folder: Path) -> Iterator[Row]:
     names = (folder / "labels.txt").read_text(encoding="utf-8").split()
     for file in ("train", "dev"):
         seen: dict[bytes, int] = {}
+        valid = 0
         with (folder / f"{file}.tsv").open(encoding="utf-8", newline="") as lines:
             rows = csv.reader(lines, delimiter="\t", quoting=csv.QUOTE_NONE)
             for number, (text, labels, comment) in enumerate(rows):
@@ -55,7 +63,9 @@ def goemotions(folder: Path) -> Iterator[Row]:
                 target = np.array([label in found for label in LABELS], np.float32)
                 seen[target.tobytes()] = kind = seen.get(target.tobytes(), 0) + 1
                 split = TRAIN if file == "train" else (TEST, VALID)[number % DEV_TEST]
-                if split != TRAIN or kind <= MAX_OF_KIND:
+                valid += split == VALID
+                wanted = {TRAIN: kind <= MAX_OF_KIND, VALID: valid <= MAX_VALID, TEST: True}
+                if wanted[split]:
                     name = f"goemotions {comment}"
                     yield name, name, split, text, target, None
 
@@ -77,6 +87,16 @@ def text_features(text: str) -> NDArray[np.float16]:
     return _extractor().embed(" ".join(text.split()[:WORDS]))
 
 
+def _variants(row: tuple[str, str, str, str, NDArray[np.float32]]) -> Iterator[Row]:
+    """A segment, and if it is to train on its copies without some of its words."""
+    name, group, split, text, target = row
+    yield name, group, split, text, target, RATERS
+    random = np.random.default_rng(list(name.encode()))
+    for number in range(1, VARIANTS + 1 if split == TRAIN else 1):
+        words = [word for word in text.split() if random.random() >= LEFT_OUT]
+        yield f"{name} #{number}", group, split, " ".join(words), target, RATERS
+
+
 def _table(file: Path) -> Iterator[dict[str, str]]:
     with file.open(encoding="utf-8-sig", newline="") as lines:
         yield from csv.DictReader(lines)
@@ -86,10 +106,10 @@ def _present(row: dict[str, str]) -> NDArray[np.float32]:
     """The raters' means (0 to 3) as soft labels: any mean above 0 is present, a weak one less so.
 
     >>> _present(dict.fromkeys(LABELS, "0.0") | {"sad": "0.5", "fear": "2.0"}).tolist()
-    [0.0, 0.75, 0.0, 0.0, 0.0, 1.0]
+    [0.0, 0.875, 0.0, 0.0, 0.0, 1.0]
     """
     means = np.array([float(row[label]) for label in LABELS], np.float32)
-    return np.where(means > 0, 0.5 + 0.5 * np.minimum(means, 1), 0).astype(np.float32)
+    return np.where(means > 0, WEAKEST + (1 - WEAKEST) * np.minimum(means, 1), 0).astype(np.float32)
 
 
 def _split_of(video: str) -> str:

@@ -11,6 +11,8 @@ from annotator.errors import UsageError
 from annotator.features.extractor import DEFAULT_EXTRACTORS, extractor_spec
 from annotator.learning.dataset import FOREIGN
 from annotator.registry import (
+    SHIPPED,
+    STARTER,
     UNTRAINED,
     choose,
     extractors_of,
@@ -18,6 +20,7 @@ from annotator.registry import (
     load_network,
     versions,
 )
+from annotator.types import DEFAULT_LABELS
 from annotator.workspace import Workspace, open_workspace
 
 LABELS = ("happy", "sad", "anger")
@@ -92,12 +95,46 @@ def copy(workspace: Workspace, name: str, *, trained: bool = True) -> None:
 # Which one is meant.
 
 
-def test_without_any_it_is_the_untrained_one_and_always_the_same(workspace, tmp_path):
+def test_without_any_it_is_the_starter_that_ships(workspace):
     first = choose(workspace, None)
+    assert (first.name, first.trained, first.labels) == (STARTER, True, DEFAULT_LABELS)
+    assert first.path == workspace.models / STARTER, "a later package's starter is another model"
+    assert choose(workspace, None) == choose(workspace, STARTER) == first
+    assert load_network(first).config.labels == first.labels
+    assert extractors_of(first) == DEFAULT_EXTRACTORS
+    assert [folder.name for folder in workspace.models.iterdir()] == [STARTER]
+
+
+def test_the_starter_is_listed_before_its_first_use(workspace):
+    assert [version.name for version in versions(workspace)] == [STARTER]
+    assert list(workspace.models.iterdir()) == []
+
+
+def test_a_starter_that_another_run_copies_at_once_is_taken(workspace, monkeypatch):
+    copytree = shutil.copytree
+
+    def slowly(source, target):
+        copytree(source, target)
+        copytree(source, workspace.models / STARTER)
+
+    monkeypatch.setattr(shutil, "copytree", slowly)
+    assert choose(workspace, None).name == STARTER
+    assert [folder.name for folder in workspace.models.iterdir()] == [STARTER]
+
+
+def test_all_weights_that_ship_are_small():
+    package = SHIPPED.parent
+    files = [*SHIPPED.rglob("*.*"), *(package / "features" / "weights").iterdir()]
+    assert sum(file.stat().st_size for file in files) < 25e6
+    dtypes = {w.dtype for w in load_file(SHIPPED / STARTER / "model.safetensors").values()}
+    assert dtypes == {torch.float16}
+
+
+def test_the_untrained_one_is_always_the_same(workspace, tmp_path):
+    first = choose(workspace, UNTRAINED)
     again = choose(open_workspace(tmp_path / "other", create=True), UNTRAINED)
     assert (first.name, first.trained) == (UNTRAINED, False)
     assert first.weights_hash == again.weights_hash
-    assert choose(workspace, None) == first
     assert load_network(first).config.labels == first.labels
     assert extractors_of(first) == DEFAULT_EXTRACTORS
 
@@ -106,18 +143,21 @@ def test_the_one_trained_model_is_the_default_and_two_have_to_be_named(workspace
     copy(workspace, "good")
     assert choose(workspace, None).name == "good"
     assert choose(workspace, UNTRAINED).name == UNTRAINED
+    choose(workspace, STARTER)
+    assert choose(workspace, None).name == "good", "the starter is for who has nothing better"
     copy(workspace, "better")
-    with pytest.raises(UsageError, match=r"--model \(better, good\)"):
+    with pytest.raises(UsageError, match=r"--model \(better, good, starter\)"):
         choose(workspace, None)
     assert choose(workspace, "good").name == "good"
-    assert [version.name for version in versions(workspace)] == ["better", "good", UNTRAINED]
+    known = [version.name for version in versions(workspace)]
+    assert known == ["better", "good", STARTER, UNTRAINED]
 
 
 @pytest.mark.parametrize("name", ["nosuch", "", "..", "../w/models/good", ".hidden", "good/"])
 def test_unknown_names_are_answered_with_the_known_ones(workspace, name):
     copy(workspace, "good")
     shutil.copytree(workspace.models / "good", workspace.models / ".hidden")
-    with pytest.raises(UsageError, match="expected one of good, untrained"):
+    with pytest.raises(UsageError, match="expected one of good, starter, untrained"):
         choose(workspace, name)
 
 
@@ -138,7 +178,7 @@ def test_a_released_checkpoint_is_imported_and_refused_for_our_features(
     assert network(**given).probability.shape == (1, len(LABELS))
     with pytest.raises(UsageError, match="trained on visual features of 'foreign features'"):
         extractors_of(version)
-    assert choose(workspace, None).name == UNTRAINED, "it cannot be the default"
+    assert choose(workspace, None).name == STARTER, "it cannot be the default"
 
 
 def test_the_released_implementations_own_weights_are_imported(workspace, tmp_path, shared):
@@ -163,6 +203,7 @@ def test_what_cannot_be_imported_is_refused_and_leaves_nothing(workspace, tmp_pa
         ("good.safetensors", ".hidden", LABELS, "cannot name a model"),
         ("good.safetensors", "", LABELS, "cannot name a model"),
         ("good.safetensors", UNTRAINED, LABELS, "random weights"),
+        ("good.safetensors", STARTER, LABELS, "the model that ships"),
         ("good.safetensors", "two", ("a", "b"), "3 labels, got 2"),
         ("other.safetensors", "x", None, "not a released LDDU checkpoint"),
         ("noise.bin", "x", None, "damaged or holds objects"),

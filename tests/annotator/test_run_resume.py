@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 import media_samples
+from annotator.registry import STARTER
 from commands import annotate, count, kill, rows, start
 
 TOLERANCE = 1e-5  # sums of other batches' float32; the stored features themselves are the same
@@ -108,7 +109,7 @@ def test_another_model_decodes_nothing(corpus, tmp_path, monkeypatch):
     _run(corpus, workspace)
     clone = workspace / "models" / "clone"
     clone.mkdir()
-    for file in (workspace / "models" / "untrained").iterdir():
+    for file in (workspace / "models" / STARTER).iterdir():
         (clone / file.name).write_bytes(file.read_bytes())
     second = annotate("run", corpus, "--workspace", workspace, "--model", "clone", *OPTIONS)
     assert second.json["clips"] > 20

@@ -82,11 +82,11 @@ def test_the_detector_finds_the_face_and_it_moves(corpus):
 
 
 def test_emotions_are_balanced_and_no_utterance_comes_twice(data):
-    recipes = composed_corpus.recipes(data, 240, seed=3)
+    recipes = composed_corpus.recipes(data, 224, seed=3)
     counts = Counter(recipe.emotion for recipe in recipes)
     assert max(counts.values()) - min(counts.values()) <= 1
     assert counts.keys() == set(composed_corpus.CLASSES)
-    assert len({recipe.utterance for recipe in recipes}) == 240
+    assert len({recipe.utterance for recipe in recipes}) == 224
     assert {recipe.speaker for recipe in recipes} == {f"actor {n}" for n in composed_corpus.ACTORS}
 
 
@@ -99,8 +99,8 @@ def test_the_seed_decides(data):
 
 
 def test_too_many_clips_are_refused(data):
-    with pytest.raises(SystemExit, match="336 at most"):
-        composed_corpus.recipes(data, 337)
+    with pytest.raises(SystemExit, match="224 at most"):
+        composed_corpus.recipes(data, 225)
 
 
 def test_audio_only_copies_the_utterances(data, tmp_path):
@@ -152,8 +152,10 @@ def test_accuracy_of_an_export(tmp_path):
 
 def test_a_run_sees_what_direct_features_show(data, tmp_path, monkeypatch, capsys):
     monkeypatch.setenv("ANNOTATE_DATA", str(data))
-    assert end_to_end.compare(tmp_path, 7, seed=0, model=None)
+    end_to_end.compare(tmp_path, 7, seed=0, model=None)  # too few clips for its verdict
     said = capsys.readouterr().out
+    (apart,) = re.findall(r"probabilities differ by (\d\.\d+) in the mean", said)
+    assert float(apart) < 0.05
     evaluated, by_csv = re.findall(r"(?:Jaccard|exported CSV) +(\d\.\d{4})", said)
     assert evaluated == by_csv
     assert [float(mean) for mean in re.findall(r"cosine (\d\.\d+) in the mean", said)] == [

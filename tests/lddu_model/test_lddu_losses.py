@@ -160,6 +160,14 @@ def test_spread_ignores_absent_modalities_and_has_a_gradient():
     assert norms.grad.tolist() == [[[1.0, 0.0, 0.0]]]
 
 
+@pytest.mark.parametrize("logit", [-2.0, 0.0, 2.0])
+def test_what_raters_quarrel_about_is_an_error_of_half(logit):
+    objective = Objective(TINY, LossConfig(beta=0), 4)
+    objective(output_of(logit), torch.tensor([[0.5, 1.0]] * 4), torch.arange(4))
+    p = torch.tensor(logit).sigmoid().item()
+    torch.testing.assert_close(objective.history.mean, torch.tensor([[0.5, 1 - p]] * 4))
+
+
 def test_history_is_the_mean_over_epochs():
     history, errors = ErrorHistory(5, 2), torch.rand(4, 3, 2)
     for error in errors:

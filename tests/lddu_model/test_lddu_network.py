@@ -30,6 +30,15 @@ def test_outputs_agree_with_each_other(net, make_batch):
     torch.testing.assert_close(out.sigma_norm, out.sigma.square().sum(-1).sqrt())
 
 
+@pytest.mark.parametrize("residual", [False, True])
+def test_only_with_the_residual_a_held_still_face_tells_the_labels_apart(make_net, residual):
+    face = torch.randn(2, 1, 5)
+    out = make_net(label_residual=residual)(visual=face)
+    for values in (out.logit_direct, out.sigma_norm[..., 0], out.mu[:, :, 0].norm(dim=2)):
+        apart = (values - values[:, :1]).abs().max().item()
+        assert (apart > 1e-3) == residual, "the published network says one thing of all labels"
+
+
 def test_each_label_has_its_own_head():
     head = label_heads(labels=3, inputs=4, hidden=5, dropout=0.0)
     x = torch.randn(2, 3, 4)

@@ -49,6 +49,7 @@ def test_the_wheel_does_the_main_job_in_an_empty_environment(installed, tmp_path
     assert _run(command, "--version", cwd=tmp_path).startswith("annotate, version ")
     summary = json.loads(_run(command, "run", corpus, "--json", cwd=tmp_path))
     assert (summary["clips"], summary["failures"]) == (1, 0)
+    assert (summary["model"], summary["trained"]) == ("starter", True)
     (clip,) = json.loads(_run(command, "list", "--json", cwd=tmp_path))["clips"]
     assert len(clip["scores"]["labels"]) == 6
 

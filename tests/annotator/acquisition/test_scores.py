@@ -46,10 +46,17 @@ def test_bald_sees_disagreement():
     assert scores.bald(unsure_alike)[0] < 0.01
 
 
-def test_variance_ignores_absent_modalities_and_averages_labels():
-    sigma = np.array([[[3.0, 7.0, np.nan], [1.0, 1.0, np.nan]]])
-    present = np.array([[True, True, False]])
-    assert scores.variance(sigma, present) == pytest.approx([(math.sqrt(29) + 1) / 2])
+def test_variance_adds_precisions_and_averages_labels():
+    sigma = np.array([[[3.0, 4.0, np.nan], [1.0, np.nan, np.nan]]])
+    both, one = [True, True, False], [True, False, False]
+    assert scores.variance(sigma[:, :1], np.array([both])) == pytest.approx([2.4])
+    assert scores.variance(sigma, np.array([one])) == pytest.approx([2.0])
+
+
+@given(arrays(np.float64, (4, 2, 3), elements=st.floats(0, 50)))
+def test_a_clip_that_loses_a_modality_is_less_sure(sigma):
+    whole, less = np.ones((4, 3), dtype=bool), np.tile([True, True, False], (4, 1))
+    assert (scores.variance(sigma, less) >= scores.variance(sigma, whole)).all()
 
 
 @given(arrays(np.float64, (4, 2, 3), elements=st.floats(0, 50)), st.floats(1.01, 3))

@@ -20,8 +20,9 @@ from annotator.errors import UsageError
 from annotator.learning import state
 from annotator.learning.card import git_revision, open_model
 from annotator.learning.dataset import Dataset, Example
+from annotator.learning.distributed import Ranks
 from annotator.learning.evaluation import evaluate_model
-from annotator.learning.training import CURVES_FILE, STATE_FILE, train
+from annotator.learning.training import CURVES_FILE, PARTS, STATE_FILE, Training, train
 from lddu_model import load
 from toy_corpus import Silent, corpus, settings
 
@@ -106,7 +107,10 @@ def interrupted(out: Path, after: int, *assignments: str) -> None:
 
 
 @pytest.mark.parametrize("after", [1, 2])
-@pytest.mark.parametrize("changes", [(), ("train.corruption=0.4", "train.modality_dropout=0.2")])
+@pytest.mark.parametrize(
+    "changes",
+    [(), ("train.corruption=0.4", "train.modality_dropout=0.2"), ("train.average=0.9",)],
+)
 def test_an_interrupted_training_ends_with_the_same_weights(tmp_path, after, changes):
     interrupted(tmp_path / "a", after, *changes)
     assert load(trained(tmp_path / "a", None, *changes)).weights_sha256 == (
@@ -114,6 +118,25 @@ def test_an_interrupted_training_ends_with_the_same_weights(tmp_path, after, cha
     )
     curves = [(tmp_path / name / CURVES_FILE).read_text() for name in "ab"]
     assert curves[0] == curves[1]
+
+
+def test_what_is_kept_is_the_average_of_the_weights_of_all_steps():
+    decay = 0.75
+    training = Training(corpus(), settings(f"train.average={decay}"), CPU, Ranks())
+    expected = None
+    update = training.optimiser.step
+
+    def step():
+        nonlocal expected
+        update()
+        now = training.network.labels.weight.detach().clone()
+        expected = now if expected is None else decay * expected + (1 - decay) * now
+
+    training.optimiser.step = step
+    training.run_epoch(Silent())
+    training.record(dict.fromkeys(PARTS, 0.0), score=1.0)
+    assert not torch.equal(expected, training.network.labels.weight)
+    torch.testing.assert_close(training.best["labels.weight"], expected)
 
 
 def test_kill_9_at_random_moments(tmp_path):

@@ -38,18 +38,18 @@ def test_agreement_pools_and_parts():
     sigma[5, :, :] = math.nan
     error[3, 2] = math.nan
     found = agreement(sigma, error)
-    mean = np.full(error.shape, math.nan)
+    whole = np.full(error.shape, math.nan)
     for place in np.ndindex(error.shape):
         here = [s for s in sigma[place] if not math.isnan(s)]
         if here:
-            mean[place] = sum(here) / len(here)
+            whole[place] = sum(s**-2 for s in here) ** -0.5
 
     def expected(x, y):
         return stats.spearmanr(x.ravel(), y.ravel(), nan_policy="omit").statistic
 
-    assert found.pooled == pytest.approx(expected(mean, error))
+    assert found.pooled == pytest.approx(expected(whole, error))
     for k in range(3):
-        assert found.per_label[k] == pytest.approx(expected(mean[:, k], error[:, k]))
+        assert found.per_label[k] == pytest.approx(expected(whole[:, k], error[:, k]))
         assert found.per_modality[k] == pytest.approx(expected(sigma[..., k], error))
 
 

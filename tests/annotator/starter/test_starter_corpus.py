@@ -5,9 +5,11 @@ import numpy as np
 import pytest
 from skimage import data as pictures
 
+from annotator.features.expression import EXPRESSIONS
 from annotator.features.faces import FaceDetector
 from annotator.features.sound import SAMPLE_RATE
 from annotator.learning.dataset import TEST, TRAIN, VALID, Example
+from annotator.learning.expression import Faces
 from annotator.starter import faces, speech, texts, trios
 from annotator.starter.labels import LABELS, NEUTRAL, one_hot
 from annotator.starter.sound_augmentation import augment
@@ -90,6 +92,36 @@ def test_no_video_is_in_two_splits(shared):
         splits_of.setdefault(group, set()).add(split)
     assert all(len(splits) == 1 for splits in splits_of.values())
     assert {split for _, _, split, *_ in rows} == {TRAIN, VALID, TEST}
+
+
+def test_copies_lose_words_and_are_only_to_train_on(shared):
+    by_id = {name: (split, text) for name, _, split, text, *_ in texts.mosei(shared / "data/mosei")}
+    copies = {name: found for name, found in by_id.items() if "#" in name}
+    originals = {name for name, (split, _) in by_id.items() if split == TRAIN} - set(copies)
+    assert len(copies) == texts.VARIANTS * len(originals)
+    lost = 0.0
+    for name, (split, text) in copies.items():
+        assert split == TRAIN
+        words = by_id[name.partition(" #")[0]][1].split()
+        kept = iter(words)
+        assert all(word in kept for word in text.split()), "in the same order"
+        lost += 1 - len(text.split()) / max(1, len(words))
+    assert lost / len(copies) == pytest.approx(texts.LEFT_OUT, abs=0.02)
+
+
+def test_faces_that_the_expression_network_knows_are_taken_only_where_they_are_rare():
+    votes = np.eye(len(EXPRESSIONS), dtype=np.float32)[np.arange(40) % len(EXPRESSIONS)]
+    known = Faces(np.zeros((40, 48, 48), np.uint8), votes)
+    learned = dict(faces._split_places(known, "train"))
+    assert set(learned.values()) == {TRAIN}
+    assert {EXPRESSIONS[place % len(EXPRESSIONS)] for place in learned} == set(faces.RARE)
+    new = list(faces._split_places(known, "valid"))
+    assert [place for place, _ in new] == list(range(40)), "each face once, in one split"
+    assert {split: sum(s == split for _, s in new) for split in (TRAIN, VALID, TEST)} == {
+        TRAIN: 24,
+        VALID: 4,
+        TEST: 12,
+    }
 
 
 def test_no_comment_is_in_two_splits(shared):
