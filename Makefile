@@ -21,7 +21,7 @@ demo: .venv/installed
 test: .venv/installed
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile
 
-# Makes the model that ships, of public data in DATA: about an hour on two cores.
+# Makes the model that ships, of public data in DATA: about twenty minutes on two cores.
 starter: .venv/installed
 	OMP_NUM_THREADS=1 $(BIN)/python -m annotator.starter corpus --data $(DATA) --out build/starter/corpus
 	$(BIN)/annotate train build/starter/corpus --out build/starter/training --config benchmarks/starter.toml

@@ -7,7 +7,7 @@ All functions are pure, vectorised over clips, and take probabilities of q indep
 import numpy as np
 from numpy.typing import NDArray
 
-from annotator.metrics.uncertainty import spread
+from annotator.metrics.uncertainty import joint_sigma
 
 Array = NDArray[np.floating]
 
@@ -17,7 +17,7 @@ _TINY = 1e-30  # keeps log finite where its factor is zero
 def variance(sigma_norm: Array, present: NDArray[np.bool_]) -> Array:
     """LDDU's aleatoric score: the mean over labels of the latent standard deviation's norm.
 
-    ‖σ‖ is taken per modality; those a clip has are taken together by `metrics.uncertainty.spread`.
+    ‖σ‖ is taken per modality; those a clip has are taken together by `joint_sigma`.
 
     Args:
         sigma_norm: (n, q, 3) norms of σ a label and modality.
@@ -29,7 +29,7 @@ def variance(sigma_norm: Array, present: NDArray[np.bool_]) -> Array:
     >>> variance(np.array([[[3.0, 4.0, 99.0]]]), np.array([[True, True, False]])).round(3)
     array([2.4])
     """
-    score: Array = spread(np.where(present[:, None, :], sigma_norm, np.nan)).mean(axis=1)
+    score: Array = joint_sigma(np.where(present[:, None, :], sigma_norm, np.nan)).mean(axis=1)
     return score
 
 

@@ -11,7 +11,7 @@ from annotator.learning.answers import BATCH, forward
 from annotator.learning.batches import lengths_of
 from annotator.learning.dataset import Example
 from annotator.metrics.multilabel import PRESENT
-from annotator.metrics.uncertainty import spread
+from annotator.metrics.uncertainty import joint_sigma
 from annotator.types import MODALITIES
 from lddu_model import LDDU
 from lddu_model.config import Fusion
@@ -50,7 +50,7 @@ class Latents:
     @property
     def spread(self) -> Floats:
         """(n, q), ‖σ‖ of the modalities a clip has together."""
-        return spread(self.sigma_norm).astype(np.float64)
+        return joint_sigma(self.sigma_norm).astype(np.float64)
 
     @property
     def known(self) -> Flags:

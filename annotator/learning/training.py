@@ -88,9 +88,11 @@ class Training:
             device
         )
         self.optimiser = adamw(self.network, t.learning_rate, t.weight_decay)
-        self.average = AveragedModel(
-            self.network, multi_avg_fn=get_ema_multi_avg_fn(t.average)
-        ).requires_grad_(False)
+        self.average = (
+            AveragedModel(self.network, multi_avg_fn=get_ema_multi_avg_fn(t.average))
+            if t.average
+            else None
+        )
         self.batches = len(self._epoch_batches(0))
         self.history: list[Epoch] = []
         self.best: dict[str, Tensor] = {}
@@ -98,9 +100,7 @@ class Training:
     @property
     def shown(self) -> LDDU:
         """The network that is validated and kept: the one in training, or its average."""
-        if not self.settings.train.average:
-            return self.network
-        return cast(LDDU, self.average.module)
+        return self.network if self.average is None else cast(LDDU, self.average.module)
 
     @property
     def done(self) -> int:
@@ -173,7 +173,7 @@ class Training:
                 group["lr"] = self.learning_rate(place)
             self.optimiser.step()
             self.optimiser.zero_grad()
-            if t.average:
+            if self.average is not None:
                 self.average.update_parameters(self.network)
         return losses
 
@@ -200,7 +200,7 @@ class Training:
         """Put everything that the next epoch stands on into a file."""
         tensors = {
             **state.prefixed("network", self.network.state_dict()),
-            **state.prefixed("average", self.average.state_dict()),
+            **state.prefixed("average", {} if self.average is None else self.average.state_dict()),
             **state.prefixed("best", self.best),
             **state.prefixed("objective", self.objective.state_dict()),
             **state.prefixed("optimiser", state.optimiser_tensors(self.optimiser)),
@@ -221,7 +221,8 @@ class Training:
         _demand_same(facts.get("fingerprint"), fingerprint, file.parent)
         try:
             self.network.load_state_dict(state.under("network", tensors))
-            self.average.load_state_dict(state.under("average", tensors))
+            if self.average is not None:
+                self.average.load_state_dict(state.under("average", tensors))
             self.objective.load_state_dict(state.under("objective", tensors))
             state.restore_optimiser(self.optimiser, state.under("optimiser", tensors))
             self.history = [Epoch(**epoch) for epoch in facts["history"]]

@@ -22,7 +22,7 @@ ENOUGH_RATERS = 2  # one rater cannot disagree
 class Agreement:
     """Spearman's ρ of σ with something.
 
-    `pooled` (...,) and `per_label` (..., q) take the `spread` of an entry;
+    `pooled` (...,) and `per_label` (..., q) take the `joint_sigma` of an entry;
     `per_modality` (..., 3) takes each modality's σ over all labels.
     """
 
@@ -69,7 +69,7 @@ def agreement(
         )
     w = counts(weight, len(values))
     labels = values.shape[1]
-    whole = spread(sigma)
+    whole = joint_sigma(sigma)
     entries = np.repeat(w, labels, axis=-1)  # a clip's weight is that of each of its labels
     flat = values.ravel()
     per_label = [spearman(whole[:, k], values[:, k], w) for k in range(labels)]
@@ -81,15 +81,15 @@ def agreement(
     )
 
 
-def spread(sigma_norm: ArrayLike) -> Array:
+def joint_sigma(sigma_norm: ArrayLike) -> Array:
     """(n, q) of (n, q, 3): what is left of ‖σ‖ where the modalities of a clip are taken together.
 
     Their precisions add up as in a product of Gaussians (Wu and Goodman 2018, arXiv 1802.05335):
     (Σ ‖σ‖⁻²)^-½, so a clip is surer with a modality than without it. NaN for a clip without any.
-    The calibration in training takes their root mean square instead: precisions would teach the
-    surest modality alone (on planted truth the others' σ then lost their tie to the noise).
+    The calibration in training takes their root mean square instead (`lddu_model.calibration`):
+    precisions would teach the surest modality alone.
 
-    >>> spread([[[3.0, 4.0, np.nan]]])
+    >>> joint_sigma([[[3.0, 4.0, np.nan]]])
     array([[2.4]])
     """
     norm = np.maximum(np.asarray(sigma_norm, np.float64), SMALLEST_NORM)

@@ -15,6 +15,7 @@ import click
 import torch
 
 from annotator.datasets.hf_write import write_hugging_face
+from annotator.errors import UsageError
 from annotator.features.extractor import DEFAULT_EXTRACTORS, extractor_spec
 from annotator.learning.card import open_model
 from annotator.learning.dataset import TRAIN, VALID, Dataset, Example
@@ -100,8 +101,11 @@ def write_corpus(data: Path, out: Path, workers: int) -> None:
 @click.option("--out", type=click.Path(path_type=Path, file_okay=False), required=True)
 def ship(training: Path, out: Path) -> None:
     """Write the model of TRAINING to OUT with weights of half precision."""
-    model = open_model(training)
-    digest = save(model.network, out, model.metadata, dtype=torch.float16)
+    try:
+        model = open_model(training)
+        digest = save(model.network, out, model.metadata, dtype=torch.float16)
+    except (UsageError, ValueError) as error:
+        raise click.UsageError(str(error)) from error
     size = sum(file.stat().st_size for file in out.iterdir())
     click.echo(f"{out}: {size / 1e6:.1f} MB, weights {digest[:12]}")
 

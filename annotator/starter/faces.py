@@ -3,9 +3,9 @@
 A still repeated with jitter is not a video: nothing moves in the face. It gives what a run gives of
 a face held still before a camera, through the same detector and crop.
 
-The expression network behind the features has learnt the faces of FER+ train, and is surer of them
-than of any new face: a starter trained on those took σ for the opposite of the error on new faces
-(Spearman -0.19). So only rare emotions come from there, and the rest from FER+ valid.
+The expression network behind the features has learnt the faces of FER+ train, so its features of
+them may be surer than those of new faces. So only rare emotions come from there, and the rest from
+FER+ valid.
 """
 
 from collections.abc import Iterator, Sequence

@@ -3,6 +3,8 @@
 import cv2
 import numpy as np
 import pytest
+import torch
+from click.testing import CliRunner
 from skimage import data as pictures
 
 from annotator.features.expression import EXPRESSIONS
@@ -11,10 +13,13 @@ from annotator.features.sound import SAMPLE_RATE
 from annotator.learning.dataset import TEST, TRAIN, VALID, Example
 from annotator.learning.expression import Faces
 from annotator.starter import faces, speech, texts, trios
+from annotator.starter.__main__ import main
 from annotator.starter.labels import LABELS, NEUTRAL, one_hot
 from annotator.starter.sound_augmentation import augment
 from annotator.types import MODALITIES
+from lddu_model import Config, InputSpec, load, save, untrained
 
+CONFIG = Config(labels=LABELS, visual=InputSpec(3), audio=InputSpec(3), text=InputSpec(3), hidden=8)
 FACE = (slice(40, 236), slice(130, 326))  # of the astronaut, framed as FER+ frames a face
 
 
@@ -128,3 +133,20 @@ def test_no_comment_is_in_two_splits(shared):
     rows = list(texts.goemotions(shared / "data" / "goemotions" / "ekman"))
     ids = [name for name, *_ in rows]
     assert len(ids) == len(set(ids))
+
+
+def test_what_ships_is_the_training_in_half_precision(tmp_path):
+    network = untrained(CONFIG, seed=0)
+    save(network, tmp_path / "training" / "model", {"trained": True})
+    given = ["ship", str(tmp_path / "training"), "--out", str(tmp_path / "starter")]
+    done = CliRunner().invoke(main, given)
+    assert done.exit_code == 0, done.output
+    shipped = load(tmp_path / "starter")
+    assert shipped.metadata == {"trained": True}
+    for name, weight in shipped.network.state_dict().items():
+        assert weight.dtype == torch.float32
+        assert torch.equal(weight, network.state_dict()[name].half().float())
+    again = CliRunner().invoke(main, given)
+    assert (again.exit_code, "exists already" in again.output) == (2, True)
+    nothing = CliRunner().invoke(main, ["ship", str(tmp_path), "--out", str(tmp_path / "new")])
+    assert (nothing.exit_code, "no model in" in nothing.output) == (2, True)
