@@ -26,34 +26,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 from annotator.features.expression import CROP, EXPRESSIONS
+from annotator.features.sound import SAMPLE_RATE
 from annotator.learning.dataset import TEST
 from annotator.learning.expression import read_faces
-from annotator.media.decode import decode_audio
-from annotator.media.probe import probe
-from annotator.starter.faces import TENTHS
-from annotator.starter.speech import RAVDESS, RAVDESS_SPLITS
+from annotator.starter.faces import NAMES, RATERS, TENTHS
+from annotator.starter.labels import NEUTRAL
+from annotator.starter.speech import RAVDESS, RAVDESS_SPLITS, read_sound
 from annotator.types import DEFAULT_LABELS
 from encode import Picture, encode
 from faces import Frame
 from sidecars import srt
-from speech import Line, Samples, Track
+from speech import Line, Track
 
-NEUTRAL = "neutral"  # none of the labels
 CLASSES = (*DEFAULT_LABELS, NEUTRAL)
-OF_FERPLUS = {
-    "happy": "happiness",
-    "sad": "sadness",
-    "anger": "anger",
-    "surprise": "surprise",
-    "disgust": "disgust",
-    "fear": "fear",
-    NEUTRAL: "neutral",
-}
-RATERS = 10  # of a face
+OF_FERPLUS = {label: name for name, label in NAMES.items()} | {NEUTRAL: "neutral"}
 ACTORS = tuple(actor for actor, split in RAVDESS_SPLITS.items() if split == TEST)
 SENTENCES = {"01": "Kids are talking by the door.", "02": "Dogs are sitting by the door."}
 
-SAMPLE_RATE = 16_000  # Hz, of RAVDESS as it lies there
 FPS = 15.0
 SIZE = (640, 480)  # px
 SIDE = 384  # px, of the face's tile: the detector finds fewer of much smaller ones
@@ -145,11 +134,6 @@ def write_manifest(file: Path, made: Sequence[tuple[Recipe, Path]]) -> None:
         for recipe, media in made:
             shown = [int(recipe.emotion == label) for label in DEFAULT_LABELS]
             rows.writerow([media.name, recipe.speaker, "test", *shown])
-
-
-def read_sound(file: Path) -> Samples:
-    """The sound of a file (n,), as a run decodes it."""
-    return np.concatenate([chunk.samples for chunk in decode_audio(file, probe(file))])
 
 
 def moving(face: NDArray[np.uint8], seconds: float, seed: tuple[int, int]) -> Iterator[Frame]:

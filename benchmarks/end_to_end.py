@@ -30,21 +30,21 @@ from numpy.typing import NDArray
 from annotator.clipwork import Tools
 from annotator.datasets import open_dataset
 from annotator.features.extractor import load_extractor, pool_blocks
+from annotator.features.sound import SAMPLE_RATE
 from annotator.learning.card import open_model, thresholds_of
 from annotator.learning.dataset import Example
 from annotator.metrics.multilabel import accuracy
 from annotator.predict import Predictor
 from annotator.registry import ModelVersion, choose, extractors_of
 from annotator.stages import FRAMES_PER_SECOND
+from annotator.starter.labels import NEUTRAL
+from annotator.starter.speech import read_sound
 from annotator.types import DEFAULT_LABELS, MODALITIES, Absent, ClipFeatures, Features
 from annotator.workspace import open_workspace
 from composed_corpus import (
     CLASSES,
-    NEUTRAL,
-    SAMPLE_RATE,
     Recipe,
     data_folder,
-    read_sound,
     still,
     write_corpus,
 )
