@@ -3,6 +3,10 @@
 Every function takes samples (n,) at 16 kHz and the generator that makes it repeatable.
 """
 
+import io
+from collections.abc import Iterable, Iterator
+
+import av
 import numpy as np
 from numpy.typing import NDArray
 
@@ -13,6 +17,10 @@ Samples = NDArray[np.float32]
 FRAME = SAMPLE_RATE // 50  # 20 ms
 SILENCE_DB = -35.0  # below the loudest frame: what a segmenter would take for silence
 BANDS = 8  # of the equaliser, evenly spaced on a logarithmic scale
+CODED = 0.5  # chance of a copy to have been through a codec, as the sound of most videos has
+CODED_BITS = (32_000, 128_000)  # a second
+CODED_RATE = 3 * SAMPLE_RATE  # 48 kHz, as cameras record
+AAC_DELAY = 1024 * SAMPLE_RATE // CODED_RATE  # samples: the encoder's first block is silence
 
 
 def augment(samples: Samples, random: np.random.Generator) -> Samples:
@@ -25,7 +33,38 @@ def augment(samples: Samples, random: np.random.Generator) -> Samples:
     changed = _equalise(changed, random)
     changed = _noise(changed, random)
     gain = 10 ** (random.uniform(-12, 6) / 20)
-    return np.clip(changed * gain, -1, 1).astype(np.float32)
+    changed = np.clip(changed * gain, -1, 1).astype(np.float32)
+    return coded(changed, random) if random.random() < CODED else changed
+
+
+def coded(samples: Samples, random: np.random.Generator) -> Samples:
+    """The same samples after AAC at a random bit rate; as many, in their places.
+
+    Less than a block of the codec stays as it is.
+    """
+    if len(samples) < AAC_DELAY:
+        return samples
+    file = io.BytesIO()
+    with av.open(file, "w", format="mp4") as written:
+        stream = written.add_stream("aac", rate=CODED_RATE, layout="mono")
+        stream.bit_rate = int(np.exp(random.uniform(*np.log(CODED_BITS))))
+        frame = av.AudioFrame.from_ndarray(samples[None], format="fltp", layout="mono")
+        frame.sample_rate = SAMPLE_RATE
+        for piece in _resampled([frame], CODED_RATE):
+            written.mux(stream.encode(piece))
+        written.mux(stream.encode(None))
+    file.seek(0)
+    with av.open(file, "r") as read:
+        pieces = [piece.to_ndarray()[0] for piece in _resampled(read.decode(audio=0), SAMPLE_RATE)]
+    heard = np.concatenate(pieces)[AAC_DELAY : AAC_DELAY + len(samples)]
+    return np.pad(heard, (0, len(samples) - len(heard))).astype(np.float32)
+
+
+def _resampled(frames: Iterable[av.AudioFrame], rate: int) -> Iterator[av.AudioFrame]:
+    resampler = av.AudioResampler("fltp", "mono", rate)
+    for frame in frames:
+        yield from resampler.resample(frame)
+    yield from resampler.resample(None)
 
 
 def _trim(samples: Samples, random: np.random.Generator) -> Samples:
