@@ -110,7 +110,7 @@ def execute_rows(
 def in_chunks(
     connection: Connection,
     statement: AnySelect,
-    column: InstrumentedAttribute[int],
+    column: InstrumentedAttribute[int] | InstrumentedAttribute[int | None],
     values: Sequence[int],
 ) -> Iterator[Any]:
     """The statement's rows where `column` is one of `values`, however many those are."""

@@ -2,13 +2,14 @@
 
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
 from typing import Self
 
 from sqlalchemy import URL, Connection, Engine
 
 from annotator.errors import EnvironmentFault
-from annotator.store import plans, queries, ranking, results, runs, sources
+from annotator.store import annotations, plans, queries, ranking, results, runs, sources, tasks
 from annotator.store.database import BUSY_TIMEOUT_S, make_engine, parse_target, writing
 from annotator.store.faults import translated
 from annotator.store.migrate import upgrade
@@ -25,6 +26,7 @@ from annotator.store.records import (
     RunState,
     Status,
 )
+from annotator.store.review_records import Answer, ClipAnswer, Pulled, ReviewProject, SentTask
 from annotator.types import MediaInfo, Segment, Source
 
 
@@ -257,6 +259,78 @@ class Store:
         """
         with self._read() as connection:
             return queries.show(connection, what)
+
+    # What goes to people and comes back.
+
+    def save_project(
+        self, server: str, number: int, title: str, labels: Sequence[str]
+    ) -> ReviewProject:
+        """Enter a project by the server's address and its number there, or its new title.
+
+        Labels of a known project stay as they were entered first.
+        """
+        with self._write() as connection:
+            return tasks.save_project(connection, server, number, title, labels)
+
+    def projects(self, server: str | None = None) -> list[ReviewProject]:
+        """The projects on a server, or all, oldest first."""
+        with self._read() as connection:
+            return tasks.projects(connection, server)
+
+    def tasks(self, project_id: int) -> list[SentTask]:
+        """Every clip that was sent to the project or is being sent."""
+        with self._read() as connection:
+            return tasks.tasks(connection, project_id)
+
+    def begin_sending(
+        self, project_id: int, model_id: int, samples: Mapping[str, int], *, shown: bool
+    ) -> None:
+        """Enter clips, sample → clip, before they are sent: a kill then leaves a trace.
+
+        Those that are there stay as they are; those that are gone are entered again.
+        """
+        with self._write() as connection:
+            tasks.begin_sending(connection, project_id, model_id, samples, shown=shown)
+
+    def sent(self, project_id: int, numbers: Mapping[str, int]) -> None:
+        """Write down that samples are there, sample → number of the task."""
+        with self._write() as connection:
+            tasks.sent(connection, project_id, numbers)
+
+    def gone(self, project_id: int, numbers: Sequence[int]) -> int:
+        """Write down that tasks are no longer on the server; returns how many had been there."""
+        with self._write() as connection:
+            return tasks.gone(connection, project_id, numbers)
+
+    def save_answers(
+        self,
+        project_id: int,
+        found: Mapping[int, Sequence[Answer]],
+        pulled_to: datetime | None = None,
+    ) -> Pulled:
+        """Make the present answers about tasks those that were found there, and move the cursor.
+
+        Every version of an answer is kept: what a newer one replaces, and what was deleted, is
+        no longer present but stays.
+
+        Args:
+            project_id: of the tasks.
+            found: task number → all answers about it that are on the server, perhaps none.
+            pulled_to: the newest change that was seen; None leaves the cursor where it is.
+
+        Raises:
+            KeyError: a task is none that we sent.
+        """
+        with self._write() as connection:
+            saved = annotations.save_answers(connection, project_id, found)
+            if pulled_to is not None:
+                tasks.pulled_to(connection, project_id, pulled_to)
+            return saved
+
+    def answers(self, project_id: int | None = None) -> list[ClipAnswer]:
+        """People's present answers, of one project or of all, by clip."""
+        with self._read() as connection:
+            return annotations.answers(connection, project_id)
 
     @contextmanager
     def _read(self) -> Iterator[Connection]:

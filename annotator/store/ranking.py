@@ -28,6 +28,7 @@ _NUMBERS = (
 _RANKED = (
     Clip.id,
     Media.path,
+    Media.content_hash,
     Clip.start_ms,
     Clip.end_ms,
     Clip.text,
@@ -132,6 +133,7 @@ def _ranked(row: AnyRow, labels: tuple[LabelScores, ...], by: str, label: str | 
     return RankedClip(
         clip_id=row.id,
         path=Path(row.path),
+        content_hash=row.content_hash,
         start_ms=row.start_ms,
         end_ms=row.end_ms,
         text=row.text,

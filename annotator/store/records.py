@@ -192,11 +192,12 @@ class Status:
 class RankedClip:
     """A clip in a ranking; `score` is what it was ranked by.
 
-    `tool_version` is that of the run which gave the scores.
+    `content_hash` is that of its file; `tool_version` that of the run which gave the scores.
     """
 
     clip_id: int
     path: Path
+    content_hash: str
     start_ms: int
     end_ms: int
     text: str | None

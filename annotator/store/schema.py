@@ -211,3 +211,90 @@ class LabelPrediction(Base):
     sigma_visual: Mapped[float | None]
     sigma_audio: Mapped[float | None]
     sigma_text: Mapped[float | None]
+
+
+class Project(Base):
+    """A Label Studio project that clips were sent to. `pulled_to` is the newest change seen."""
+
+    __tablename__ = "project"
+    __table_args__ = (UniqueConstraint("server", "number"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    server: Mapped[str]
+    number: Mapped[int] = mapped_column(BigInteger)  # there
+    title: Mapped[str]
+    labels: Mapped[list[str]] = mapped_column(JSON)
+    created_at: Mapped[datetime]
+    pulled_to: Mapped[datetime | None]
+
+
+class Task(Base):
+    """A clip in a project. Entered before it is sent, so that what a kill cut off is known.
+
+    `number` is the server's, None until it is known to be there. A clip is there once, and so is
+    every copy of it: the sample is its content.
+    """
+
+    __tablename__ = "task"
+    __table_args__ = (
+        CheckConstraint("state IN ('sending', 'there', 'gone')", name="state"),
+        CheckConstraint("(state = 'sending') = (number IS NULL)", name="number"),
+        Index(None, "project_id", "number"),
+        Index(None, "clip_id"),
+        {"sqlite_with_rowid": False},
+    )
+
+    project_id: Mapped[int] = mapped_column(ForeignKey("project.id"), primary_key=True)
+    sample: Mapped[str] = mapped_column(primary_key=True)
+    clip_id: Mapped[int] = mapped_column(ForeignKey("clip.id"))
+    model_id: Mapped[int] = mapped_column(ForeignKey("model.id"))
+    number: Mapped[int | None] = mapped_column(BigInteger)
+    state: Mapped[str]
+    shown: Mapped[bool]  # the model's answer, to whoever labels it
+    created_at: Mapped[datetime]
+
+
+class Annotation(Base):
+    """One person's answer about a clip at one moment; a later version of it is another row.
+
+    `current` marks the newest version of what is on the server; of a deleted one there is none.
+    """
+
+    __tablename__ = "annotation"
+    __table_args__ = (
+        UniqueConstraint("project_id", "number", "updated_at"),
+        CheckConstraint("state IN ('labelled', 'unusable', 'skipped', 'empty')", name="state"),
+        Index(None, "clip_id"),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    project_id: Mapped[int] = mapped_column(ForeignKey("project.id"))
+    number: Mapped[int] = mapped_column(BigInteger)  # on the server
+    task: Mapped[int] = mapped_column(BigInteger)  # likewise
+    clip_id: Mapped[int] = mapped_column(ForeignKey("clip.id"))
+    annotator: Mapped[str]
+    state: Mapped[str]
+    neutral: Mapped[bool]
+    comment: Mapped[str | None]
+    lead_seconds: Mapped[float | None]
+    unchanged: Mapped[bool | None]  # sent as it was shown; None where nothing was
+    result: Mapped[list[object]] = mapped_column(JSON)
+    created_at: Mapped[datetime]
+    updated_at: Mapped[datetime]
+    pulled_at: Mapped[datetime]
+    deleted_at: Mapped[datetime | None]  # seen to be
+    current: Mapped[bool]
+
+
+class AnnotationLabel(Base):
+    """A label that an annotation gives, and whether the model's answer had it first (`origin`)."""
+
+    __tablename__ = "annotation_label"
+    __table_args__ = ({"sqlite_with_rowid": False},)
+
+    annotation_id: Mapped[int] = mapped_column(
+        ForeignKey("annotation.id", ondelete="CASCADE"), primary_key=True
+    )
+    label: Mapped[str] = mapped_column(primary_key=True)
+    intensity: Mapped[int | None]
+    origin: Mapped[str | None]

@@ -39,7 +39,7 @@ NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 LABEL = LabelScores(HOSTILE, 0.75, 0.5, 0.5, 0.5, 1.5, None, 0.5)
 SCORES = ClipScores((LABEL,), 1.0, 0.5, 0.25, None)
 MODEL = ModelVersion(HOSTILE, "ab" * 32, (HOSTILE,), {"visual": HOSTILE}, False, {}, PATH)
-RANKED = RankedClip(7, PATH, 0, 1_500, HOSTILE, None, None, 1.0, SCORES, "0.1.0")
+RANKED = RankedClip(7, PATH, "hash", 0, 1_500, HOSTILE, None, None, 1.0, SCORES, "0.1.0")
 FAILURES = (Failure(PATH, "probe", HOSTILE, None, None, None), Failure(PATH, "x", "y", 3, 0, 9))
 SUMMARY = RunSummary(
     run_id=1,

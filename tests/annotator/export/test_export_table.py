@@ -27,7 +27,9 @@ class Facts:
 def clip(*labels: tuple[str, float]) -> RankedClip:
     answers = tuple(LabelScores(name, p, 0.1, 0.2, 0.3, None, 1.0, 2.0) for name, p in labels)
     scores = ClipScores(answers, 1.5, 0.25, 0.75, None)
-    return RankedClip(7, Path("/c/a.mp4"), 250, 1999, "hi", "ann", "val", 1.5, scores, "0.1.0")
+    return RankedClip(
+        7, Path("/c/a.mp4"), "hash", 250, 1999, "hi", "ann", "val", 1.5, scores, "0.1.0"
+    )
 
 
 def test_every_column_of_a_clip():

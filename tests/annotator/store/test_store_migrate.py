@@ -21,18 +21,27 @@ from annotator.store.schema import Base
 REPOSITORY = Path(__file__).resolve().parents[3]
 
 # Rows of each revision's own schema, one of every table; a new revision adds its own.
+FIRST = """
+    INSERT INTO model VALUES (1, 'm', 'hash', '["happy"]', '{}', '{}', 0, 0, NULL, NULL);
+    INSERT INTO run VALUES (1, 0, NULL, 1, '{}', '0.1.0', 'running', '{}', '{}');
+    INSERT INTO media (id, path, size, mtime_ns, plan_key, state, seen_run)
+        VALUES (1, '/c/a.mp4', 1, 2, 'key', 'planned', 1);
+    INSERT INTO sighting VALUES (1, 1);
+    INSERT INTO clip (id, media_id, start_ms, end_ms, origin, text, active, state)
+        VALUES (1, 1, 0, 1000, 'vad', 'hello', 1, 'ready');
+    INSERT INTO clip_label VALUES (1, 'happy', 'corpus', 1.0);
+    INSERT INTO prediction VALUES (1, 1, 1, 1.5, 0.5, 0.1, NULL, 0);
+    INSERT INTO label_prediction VALUES (1, 1, 'happy', 0.9, 0.1, 0.2, 0.3, 1.0, NULL, 2.0);
+"""
 ROWS = {
-    "0001": """
-        INSERT INTO model VALUES (1, 'm', 'hash', '["happy"]', '{}', '{}', 0, 0, NULL, NULL);
-        INSERT INTO run VALUES (1, 0, NULL, 1, '{}', '0.1.0', 'running', '{}', '{}');
-        INSERT INTO media (id, path, size, mtime_ns, plan_key, state, seen_run)
-            VALUES (1, '/c/a.mp4', 1, 2, 'key', 'planned', 1);
-        INSERT INTO sighting VALUES (1, 1);
-        INSERT INTO clip (id, media_id, start_ms, end_ms, origin, text, active, state)
-            VALUES (1, 1, 0, 1000, 'vad', 'hello', 1, 'ready');
-        INSERT INTO clip_label VALUES (1, 'happy', 'corpus', 1.0);
-        INSERT INTO prediction VALUES (1, 1, 1, 1.5, 0.5, 0.1, NULL, 0);
-        INSERT INTO label_prediction VALUES (1, 1, 'happy', 0.9, 0.1, 0.2, 0.3, 1.0, NULL, 2.0);
+    "0001": FIRST,
+    "0002": FIRST
+    + """
+        INSERT INTO project VALUES (1, 'http://ls', 3, 'emotions', '["happy"]', 0, NULL);
+        INSERT INTO task VALUES (1, 'sample', 1, 1, 7, 'there', 1, 0);
+        INSERT INTO annotation VALUES (1, 1, 5, 7, 1, 'ann', 'labelled', 0, NULL, 2.5, 1, '[]',
+            0, 0, 0, NULL, 1);
+        INSERT INTO annotation_label VALUES (1, 'happy', 4, 'manual');
     """,
 }
 

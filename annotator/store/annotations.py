@@ -1,0 +1,153 @@
+"""People's answers: every version of each is kept, and the newest is marked."""
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any, cast
+
+from sqlalchemy import Connection, select, update
+
+from annotator.store.columns import epoch_ms, readable, readable_or_none
+from annotator.store.database import AnyRow, in_chunks, insert
+from annotator.store.review_records import Answer, ClipAnswer, GivenLabel, Pulled
+from annotator.store.schema import Annotation, AnnotationLabel, Task
+
+
+def save_answers(
+    connection: Connection, project_id: int, found: Mapping[int, Sequence[Answer]]
+) -> Pulled:
+    """Make the present answers about tasks those that were found; see `Store.save_answers`."""
+    clips = _clips(connection, project_id, list(found))
+    known = _current(connection, project_id, list(found))
+    total = Pulled()
+    seen: set[int] = set()
+    for task, answers in found.items():
+        for answer in answers:
+            seen.add(answer.number)
+            old = known.get(answer.number)
+            total += _save(connection, project_id, clips[task], answer, old)
+    lost = [row.id for number, row in known.items() if number not in seen]
+    for row_id in lost:
+        _retire(connection, row_id, datetime.now(UTC))
+    return total + Pulled(deleted=len(lost))
+
+
+def answers(connection: Connection, project_id: int | None) -> list[ClipAnswer]:
+    """The present answers, of one project or of all, by clip."""
+    chosen: Any = select(Annotation).where(Annotation.current)
+    if project_id is not None:
+        chosen = chosen.where(Annotation.project_id == project_id)
+    rows = connection.execute(chosen.order_by(Annotation.clip_id, Annotation.id)).all()
+    labels = _labels(connection, [row.id for row in rows])
+    return [
+        ClipAnswer(row.clip_id, row.project_id, _answer(row, labels.get(row.id, ())))
+        for row in rows
+    ]
+
+
+def _clips(connection: Connection, project_id: int, tasks: Sequence[int]) -> dict[int, int]:
+    """The clip of each of the project's tasks."""
+    chosen: Any = select(Task.number, Task.clip_id).where(Task.project_id == project_id)
+    return {row.number: row.clip_id for row in in_chunks(connection, chosen, Task.number, tasks)}
+
+
+def _current(connection: Connection, project_id: int, tasks: Sequence[int]) -> dict[int, AnyRow]:
+    """The present answers about tasks, by their number."""
+    chosen: Any = select(Annotation.id, Annotation.number, Annotation.updated_at).where(
+        Annotation.project_id == project_id, Annotation.current
+    )
+    return {row.number: row for row in in_chunks(connection, chosen, Annotation.task, tasks)}
+
+
+def _save(
+    connection: Connection, project_id: int, clip_id: int, answer: Answer, old: AnyRow | None
+) -> Pulled:
+    if old is not None and epoch_ms(old.updated_at) == epoch_ms(answer.updated_at):
+        return Pulled(known=1)
+    if old is not None:
+        _retire(connection, old.id, None)
+    if not _revive(connection, project_id, answer):
+        _enter(connection, project_id, clip_id, answer)
+    return Pulled(new=1) if old is None else Pulled(changed=1)
+
+
+def _revive(connection: Connection, project_id: int, answer: Answer) -> bool:
+    """Make a version present again that is known from before: a backup of the server came back."""
+    again = connection.execute(
+        update(Annotation)
+        .where(
+            Annotation.project_id == project_id,
+            Annotation.number == answer.number,
+            Annotation.updated_at == answer.updated_at,
+        )
+        .values(current=True, deleted_at=None)
+    )
+    return again.rowcount > 0
+
+
+def _retire(connection: Connection, row_id: int, deleted_at: datetime | None) -> None:
+    connection.execute(
+        update(Annotation)
+        .where(Annotation.id == row_id)
+        .values(current=False, deleted_at=deleted_at)
+    )
+
+
+def _enter(connection: Connection, project_id: int, clip_id: int, answer: Answer) -> None:
+    row_id = connection.scalar(
+        insert(connection.dialect, Annotation)
+        .values(
+            project_id=project_id,
+            number=answer.number,
+            task=answer.task,
+            clip_id=clip_id,
+            annotator=readable(answer.annotator),
+            state=answer.state,
+            neutral=answer.neutral,
+            comment=readable_or_none(answer.comment),
+            lead_seconds=answer.lead_seconds,
+            unchanged=answer.unchanged,
+            result=list(answer.result),
+            created_at=answer.created_at,
+            updated_at=answer.updated_at,
+            pulled_at=datetime.now(UTC),
+            current=True,
+        )
+        .returning(Annotation.id)
+    )
+    rows = [
+        {
+            "annotation_id": cast(int, row_id),
+            "label": readable(given.label),
+            "intensity": given.intensity,
+            "origin": readable_or_none(given.origin),
+        }
+        for given in answer.labels
+    ]
+    if rows:
+        connection.execute(insert(connection.dialect, AnnotationLabel), rows)
+
+
+def _labels(connection: Connection, rows: Sequence[int]) -> dict[int, tuple[GivenLabel, ...]]:
+    chosen: Any = select(AnnotationLabel).order_by(AnnotationLabel.label)
+    found: dict[int, tuple[GivenLabel, ...]] = {}
+    for row in in_chunks(connection, chosen, AnnotationLabel.annotation_id, rows):
+        given = GivenLabel(row.label, row.intensity, row.origin)
+        found[row.annotation_id] = (*found.get(row.annotation_id, ()), given)
+    return found
+
+
+def _answer(row: AnyRow, labels: tuple[GivenLabel, ...]) -> Answer:
+    return Answer(
+        number=row.number,
+        task=row.task,
+        annotator=row.annotator,
+        state=row.state,
+        labels=labels,
+        neutral=row.neutral,
+        comment=row.comment,
+        lead_seconds=row.lead_seconds,
+        unchanged=row.unchanged,
+        result=row.result,
+        created_at=row.created_at,
+        updated_at=row.updated_at,
+    )

@@ -1,0 +1,99 @@
+"""What the store knows of people's review: frozen dataclasses, never ORM objects."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+TaskState = Literal["sending", "there", "gone"]
+AnswerState = Literal["labelled", "unusable", "skipped", "empty"]
+
+
+@dataclass(frozen=True, slots=True)
+class ReviewProject:
+    """A Label Studio project of ours; `number` is its id on the server, at its base address.
+
+    `pulled_to` is the newest change that was pulled, None before the first pull.
+    """
+
+    project_id: int
+    server: str
+    number: int
+    title: str
+    labels: tuple[str, ...]
+    pulled_to: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class SentTask:
+    """A clip in a project; `number` is the task's id on the server, None while that is unknown.
+
+    `shown` says whether the model's answer is there for whoever labels it.
+    """
+
+    sample: str
+    clip_id: int
+    number: int | None
+    state: TaskState
+    shown: bool
+
+
+@dataclass(frozen=True, slots=True)
+class GivenLabel:
+    """A label that a person gave, its intensity from 1 if any, and where it came from.
+
+    `origin` is Label Studio's: manual, prediction, or prediction-changed.
+    """
+
+    label: str
+    intensity: int | None
+    origin: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """One person's answer about one task as it is on the server; `number` is the annotation's id.
+
+    `neutral`: the person said that none of the emotions is there. `unchanged`: sent as it was
+    shown, None where nothing was. `result` is the answer in the server's own words.
+    """
+
+    number: int
+    task: int
+    annotator: str
+    state: AnswerState
+    labels: tuple[GivenLabel, ...]
+    neutral: bool
+    comment: str | None
+    lead_seconds: float | None
+    unchanged: bool | None
+    result: Sequence[object]
+    created_at: datetime
+    updated_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class ClipAnswer:
+    """A present answer, with the clip it is about."""
+
+    clip_id: int
+    project_id: int
+    answer: Answer
+
+
+@dataclass(frozen=True, slots=True)
+class Pulled:
+    """What came of saving answers: how many were new, changed, deleted, or known as they are."""
+
+    new: int = 0
+    changed: int = 0
+    deleted: int = 0
+    known: int = 0
+
+    def __add__(self, other: "Pulled") -> "Pulled":
+        return Pulled(
+            self.new + other.new,
+            self.changed + other.changed,
+            self.deleted + other.deleted,
+            self.known + other.known,
+        )

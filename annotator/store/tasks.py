@@ -1,0 +1,128 @@
+"""Projects, and the clips that were sent to them."""
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import Connection, select, update
+
+from annotator.store.columns import readable
+from annotator.store.database import AnyRow, in_chunks, insert
+from annotator.store.review_records import ReviewProject, SentTask
+from annotator.store.schema import Project, Task
+
+_PROJECT = (
+    Project.id,
+    Project.server,
+    Project.number,
+    Project.title,
+    Project.labels,
+    Project.pulled_to,
+)
+_TASK = (Task.sample, Task.clip_id, Task.number, Task.state, Task.shown)
+
+
+def save_project(
+    connection: Connection, server: str, number: int, title: str, labels: Sequence[str]
+) -> ReviewProject:
+    """Enter a project, or its new title; its labels stay as they were entered first."""
+    row = insert(connection.dialect, Project).values(
+        server=server,
+        number=number,
+        title=readable(title),
+        labels=list(labels),
+        created_at=datetime.now(UTC),
+    )
+    row = row.on_conflict_do_update(
+        index_elements=[Project.server, Project.number], set_={"title": row.excluded.title}
+    )
+    connection.execute(row)
+    chosen: Any = select(*_PROJECT).where(Project.server == server, Project.number == number)
+    return _project(connection.execute(chosen).one())
+
+
+def projects(connection: Connection, server: str | None) -> list[ReviewProject]:
+    """Those on a server, or all, oldest first."""
+    chosen: Any = select(*_PROJECT).order_by(Project.id)
+    if server is not None:
+        chosen = chosen.where(Project.server == server)
+    return [_project(row) for row in connection.execute(chosen)]
+
+
+def pulled_to(connection: Connection, project_id: int, moment: datetime) -> None:
+    """Move a project's cursor."""
+    connection.execute(update(Project).where(Project.id == project_id).values(pulled_to=moment))
+
+
+def tasks(connection: Connection, project_id: int) -> list[SentTask]:
+    """Every clip that was sent to the project or is being sent."""
+    chosen: Any = select(*_TASK).where(Task.project_id == project_id).order_by(Task.sample)
+    return [SentTask(*row) for row in connection.execute(chosen)]
+
+
+def begin_sending(
+    connection: Connection,
+    project_id: int,
+    model_id: int,
+    samples: Mapping[str, int],
+    *,
+    shown: bool,
+) -> None:
+    """Enter clips by sample before they are sent; those that were there and are gone, again."""
+    if not samples:
+        return
+    row = insert(connection.dialect, Task)
+    row = row.on_conflict_do_update(
+        index_elements=[Task.project_id, Task.sample],
+        set_={
+            name: row.excluded[name]
+            for name in ("clip_id", "model_id", "number", "state", "shown", "created_at")
+        },
+        where=Task.state != "there",
+    )
+    now = datetime.now(UTC)
+    connection.execute(
+        row,
+        [
+            {
+                "project_id": project_id,
+                "sample": sample,
+                "clip_id": clip_id,
+                "model_id": model_id,
+                "number": None,
+                "state": "sending",
+                "shown": shown,
+                "created_at": now,
+            }
+            for sample, clip_id in samples.items()
+        ],
+    )
+
+
+def sent(connection: Connection, project_id: int, numbers: Mapping[str, int]) -> None:
+    """Write down that samples are there, and as which task."""
+    for sample, number in numbers.items():
+        connection.execute(
+            update(Task)
+            .where(Task.project_id == project_id, Task.sample == sample)
+            .values(number=number, state="there")
+        )
+
+
+def gone(connection: Connection, project_id: int, numbers: Sequence[int]) -> int:
+    """Write down that tasks are no longer on the server; returns how many that were there."""
+    known: Any = select(Task.sample).where(Task.project_id == project_id, Task.state == "there")
+    samples = [row.sample for row in in_chunks(connection, known, Task.number, numbers)]
+    for sample in samples:
+        connection.execute(
+            update(Task)
+            .where(Task.project_id == project_id, Task.sample == sample)
+            .values(state="gone")
+        )
+    return len(samples)
+
+
+def _project(row: AnyRow) -> ReviewProject:
+    return ReviewProject(
+        row.id, row.server, row.number, row.title, tuple(row.labels), row.pulled_to
+    )
