@@ -45,7 +45,7 @@ def coded(samples: Samples, random: np.random.Generator) -> Samples:
     if len(samples) < AAC_DELAY:
         return samples
     file = io.BytesIO()
-    with av.open(file, "w", format="mp4") as written:
+    with av.open(file, "w", format="adts") as written:
         stream = written.add_stream("aac", rate=CODED_RATE, layout="mono")
         stream.bit_rate = int(np.exp(random.uniform(*np.log(CODED_BITS))))
         frame = av.AudioFrame.from_ndarray(samples[None], format="fltp", layout="mono")
