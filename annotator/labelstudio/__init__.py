@@ -1,0 +1,1 @@
+"""Label Studio: clips go there for review, and people's answers come back."""

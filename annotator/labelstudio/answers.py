@@ -1,0 +1,205 @@
+"""What people answered, read from a task as the server gives it: hostile until parsed."""
+
+import json
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from annotator.labelstudio.interface import (
+    COMMENT,
+    EMOTIONS,
+    MAX_INTENSITY,
+    QUALITY,
+    UNUSABLE,
+    Interface,
+)
+from annotator.store.review_records import Answer, AnswerState, GivenLabel
+
+MAX_COMMENT = 10_000  # characters that are kept
+MAX_RESULT = 200_000  # characters of an answer's own words
+MAX_NUMBER = 2**63 - 1  # that a database takes
+
+Json = Mapping[str, Any]
+
+
+class Unreadable(ValueError):
+    """An answer or a task that is not what the server says its answers are."""
+
+
+@dataclass(frozen=True, slots=True)
+class TaskAnswers:
+    """All answers about one task, when it last changed, and what is odd about them, a line each."""
+
+    task: int
+    changed_at: datetime
+    answers: tuple[Answer, ...]
+    problems: tuple[str, ...]
+
+
+def read_task(raw: Json, shape: Interface, people: Mapping[int, str]) -> TaskAnswers:
+    """A task with its annotations, as `/api/tasks` gives it.
+
+    Labels that the project did not offer are problems, and are left out.
+
+    Args:
+        raw: the task.
+        shape: what the project asks.
+        people: user number → email; others are called by their number.
+
+    Raises:
+        Unreadable: the task or one of its answers is not one. All of the task is then to be left
+            alone: an answer that is merely left out would look like one that was deleted.
+    """
+    number = _number(raw.get("id"), "a task's number")
+    answers: list[Answer] = []
+    problems: list[str] = []
+    for given in _list(raw.get("annotations"), "a task's annotations"):
+        try:
+            answer, odd = _answer(_object(given), number, shape, people)
+        except Unreadable as error:
+            raise Unreadable(f"task {number}: {error}") from None
+        answers.append(answer)
+        problems += [f"task {number}, annotation {answer.number}: {line}" for line in odd]
+    changed_at = _moment(raw.get("updated_at"), "a task's time")
+    return TaskAnswers(number, changed_at, tuple(answers), tuple(problems))
+
+
+def _answer(
+    raw: Json, task: int, shape: Interface, people: Mapping[int, str]
+) -> tuple[Answer, list[str]]:
+    result = [_object(item) for item in _list(raw.get("result"), "an answer's result")]
+    if len(json.dumps(result)) > MAX_RESULT:
+        raise Unreadable("it is longer than any answer to these questions can be")
+    picked, origin = _choices(result, EMOTIONS)
+    unusable = UNUSABLE in _choices(result, QUALITY)[0]
+    skipped = raw.get("was_cancelled") is True
+    odd = [f"no label of the project: {name!r}" for name in picked if not _offered(name, shape)]
+    labels = () if skipped or unusable else _labels(result, picked, origin, shape)
+    neutral = not (skipped or unusable or labels) and shape.neutral in picked
+    if labels and shape.neutral in picked:
+        odd.append(f"{shape.neutral} and a label: the label counts")
+    if unusable and picked and not skipped:
+        odd.append("unusable and a label: the clip counts as unusable")
+    answer = Answer(
+        number=_number(raw.get("id"), "an answer's number"),
+        task=task,
+        annotator=_person(raw.get("completed_by"), people),
+        state=_state(skipped, unusable, bool(labels) or neutral),
+        labels=labels,
+        neutral=neutral,
+        comment=_comment(result),
+        lead_seconds=_seconds(raw.get("lead_time")),
+        unchanged=_unchanged(raw, origin, unusable),
+        result=result,
+        created_at=_moment(raw.get("created_at"), "an answer's time"),
+        updated_at=_moment(raw.get("updated_at"), "an answer's time"),
+    )
+    return answer, [] if skipped else odd
+
+
+def _state(skipped: bool, unusable: bool, said: bool) -> AnswerState:
+    """A skip keeps the pre-annotation in its result, and nothing at all may be submitted."""
+    if skipped:
+        return "skipped"
+    if unusable:
+        return "unusable"
+    return "labelled" if said else "empty"
+
+
+def _labels(
+    result: list[Json], picked: list[str], origin: str | None, shape: Interface
+) -> tuple[GivenLabel, ...]:
+    ratings = dict(_ratings(result))
+    return tuple(
+        GivenLabel(label, ratings.get(name), origin)
+        for label, name in zip(shape.labels, shape.intensities, strict=True)
+        if label in picked
+    )
+
+
+def _choices(result: list[Json], name: str) -> tuple[list[str], str | None]:
+    """What was picked of a list of choices, and where that came from."""
+    picked: list[str] = []
+    origin = None
+    for item in result:
+        if item.get("from_name") == name and item.get("type") == "choices":
+            said = _list(_object(item.get("value")).get("choices"), "a result's choices")
+            picked += [choice for choice in said if isinstance(choice, str)]
+            origin = item["origin"] if isinstance(item.get("origin"), str) else None
+    return picked, origin
+
+
+def _ratings(result: list[Json]) -> Iterator[tuple[str, int]]:
+    for item in result:
+        if item.get("type") == "rating":
+            rating = _object(item.get("value")).get("rating")
+            if type(rating) is int and 1 <= rating <= MAX_INTENSITY:
+                yield str(item.get("from_name")), rating
+
+
+def _comment(result: list[Json]) -> str | None:
+    lines: list[str] = []
+    for item in result:
+        if item.get("from_name") == COMMENT and item.get("type") == "textarea":
+            said = _object(item.get("value")).get("text")
+            texts = said if isinstance(said, list) else [said]
+            lines += [text for text in texts if isinstance(text, str)]
+    return "\n".join(lines)[:MAX_COMMENT] or None
+
+
+def _unchanged(raw: Json, origin: str | None, unusable: bool) -> bool | None:
+    """Whether the model's picks were sent as they were shown; None where none were."""
+    if raw.get("parent_prediction") is None and origin not in {"prediction", "prediction-changed"}:
+        return None
+    return origin == "prediction" and not unusable
+
+
+def _offered(name: str, shape: Interface) -> bool:
+    return name in shape.labels or name == shape.neutral
+
+
+def _person(raw: object, people: Mapping[int, str]) -> str:
+    """The server gives a number, or an object with it."""
+    number = raw.get("id") if isinstance(raw, Mapping) else raw
+    if type(number) is not int:
+        return "nobody known"
+    return people.get(number, f"user {number}")
+
+
+def _seconds(raw: object) -> float | None:
+    if isinstance(raw, int | float) and not isinstance(raw, bool) and math.isfinite(raw):
+        return max(0.0, float(raw))
+    return None
+
+
+def _number(raw: object, what: str) -> int:
+    if type(raw) is not int or not 0 < raw <= MAX_NUMBER:
+        raise Unreadable(f"{what} must be a positive whole number")
+    return raw
+
+
+def _moment(raw: object, what: str) -> datetime:
+    if isinstance(raw, str):
+        try:
+            raw = datetime.fromisoformat(raw)
+        except ValueError:
+            raw = None
+    if not isinstance(raw, datetime) or raw.tzinfo is None:
+        raise Unreadable(f"{what} must be a date and time with its zone")
+    return raw
+
+
+def _object(raw: object) -> Json:
+    if not isinstance(raw, Mapping):
+        raise Unreadable("an object was expected")
+    return raw
+
+
+def _list(raw: object, what: str) -> list[Any]:
+    if raw is None:
+        return []
+    if not isinstance(raw, list):
+        raise Unreadable(f"{what} must be a list")
+    return raw

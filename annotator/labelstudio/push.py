@@ -1,0 +1,197 @@
+"""Send clips to a project, each exactly once, whatever happens on the way.
+
+The server does not know doubles, so three things keep them away. Every task carries the name of
+its sample. It is entered in our database before it is sent, so that a kill leaves a trace. And
+wherever it is uncertain whether tasks have arrived, the server is asked for their samples before
+any is sent again, and once more at the end, when what arrived late is removed.
+"""
+
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from fcntl import LOCK_EX, LOCK_NB, flock
+from pathlib import Path
+
+from annotator.errors import UsageError
+from annotator.labelstudio.failures import ServerFault
+from annotator.labelstudio.payload import Json
+from annotator.labelstudio.server import Server
+from annotator.store.engine import Store
+from annotator.store.review_records import ReviewProject
+
+BATCH = 500  # tasks a request: 1.7 s on two cores, where 100 take twice as long in all
+ATTEMPTS = 4  # to send a batch
+WAIT_S = 60.0  # at most, for a server that asks for it, or that may still be at it
+LOOKS_S = (0.0, 1.0, 2.0, 4.0, 8.0, 15.0)  # after a break: when to see whether tasks have arrived
+
+
+@dataclass(frozen=True, slots=True)
+class Outgoing:
+    """A task to send: its sample, the clip it shows, and what the server is given."""
+
+    sample: str
+    clip_id: int
+    payload: Json
+
+
+@dataclass(frozen=True, slots=True)
+class Push:
+    """What came of a push: tasks sent now, found to be there already, and removed as doubles."""
+
+    sent: int
+    there: int
+    doubles: int
+
+
+Sleep = Callable[[float], None]
+
+
+def push(
+    store: Store,
+    server: Server,
+    project: ReviewProject,
+    model_id: int,
+    outgoing: Sequence[Outgoing],
+    *,
+    shown: bool,
+    progress: Callable[[int], None] = lambda _count: None,
+    sleep: Sleep = time.sleep,
+) -> Push:
+    """Send what is not there yet.
+
+    Args:
+        store: where it is written down.
+        server: to send to.
+        project: on it.
+        model_id: whose answers the tasks carry.
+        outgoing: each sample once.
+        shown: whether the tasks show the model's answer.
+        progress: told how many tasks have been dealt with since it was last told.
+        sleep: waits; tests need not.
+
+    Raises:
+        ServerFault: the server did not do it; what is there is written down, and the same call
+            goes on from there.
+        UsageError: it does not accept a task.
+    """
+    sending = _Sending(store, server, project, model_id, shown, sleep)
+    there = sending.already(outgoing)
+    progress(len(there))
+    rest = [task for task in outgoing if task.sample not in there]
+    for first in range(0, len(rest), BATCH):
+        batch = rest[first : first + BATCH]
+        sending.send(batch)
+        progress(len(batch))
+    return Push(len(rest), len(there), sending.remove_doubles())
+
+
+@dataclass(slots=True)
+class _Sending:
+    """One push under way; `unsure` are the samples that may have been sent more than once."""
+
+    store: Store
+    server: Server
+    project: ReviewProject
+    model_id: int
+    shown: bool
+    sleep: Sleep
+    unsure: set[str] = field(default_factory=set)
+
+    def already(self, outgoing: Sequence[Outgoing]) -> set[str]:
+        """The samples that are there, by our own book and, where that may lag, by the server's."""
+        book = self.store.tasks(self.project.project_id)
+        there = {task.sample for task in book if task.state == "there"}
+        halfway = {task.sample for task in book if task.state == "sending"}
+        wanted = {task.sample: task.clip_id for task in outgoing}
+        asked = halfway
+        if self.server.project(self.project.number).tasks != len(there):
+            # The book may lack tasks, or know one of several: ask for all that matter here.
+            asked = halfway | there | set(wanted)
+        found = self._find(asked)
+        new = {
+            sample: clip
+            for sample, clip in wanted.items()
+            if sample in found and sample not in there
+        }
+        self._enter(new)
+        self._note({sample: found_at for sample, found_at in found.items() if sample not in there})
+        return (there | set(found)) & set(wanted)
+
+    def send(self, batch: Sequence[Outgoing]) -> None:
+        """Send a batch until every task of it is there."""
+        self._enter({task.sample: task.clip_id for task in batch})
+        left = list(batch)
+        for attempt in range(1, ATTEMPTS + 1):
+            try:
+                numbers = self.server.import_tasks(
+                    self.project.number, [task.payload for task in left]
+                )
+            except ServerFault as fault:
+                left = self._after(fault, left)
+                if not left:
+                    return
+                if attempt == ATTEMPTS:
+                    raise
+            else:
+                samples = [task.sample for task in left]
+                self._note(dict(zip(samples, numbers, strict=True)))
+                return
+
+    def _after(self, fault: ServerFault, left: list[Outgoing]) -> list[Outgoing]:
+        """Wait as the fault demands; what is then still to be sent."""
+        if fault.certain:
+            if fault.retry_s is None or fault.retry_s > WAIT_S:
+                raise fault
+            self.sleep(fault.retry_s)
+            return left
+        samples = {task.sample for task in left}
+        self.unsure |= samples
+        arrived: set[str] = set()
+        for wait in LOOKS_S:
+            self.sleep(wait)
+            found = self._find(samples - arrived)
+            self._note(found)
+            arrived |= set(found)
+            if arrived == samples:
+                break
+        return [task for task in left if task.sample not in arrived]
+
+    def remove_doubles(self) -> int:
+        """Remove what arrived twice, but never what somebody has answered; returns how many."""
+        removed = 0
+        for numbers in self.server.find(self.project.number, sorted(self.unsure)).values():
+            for number in numbers[1:]:
+                if not self.server.annotated(number):
+                    self.server.delete_task(number)
+                    removed += 1
+        return removed
+
+    def _enter(self, samples: Mapping[str, int]) -> None:
+        self.store.begin_sending(self.project.project_id, self.model_id, samples, shown=self.shown)
+
+    def _find(self, samples: set[str]) -> dict[str, int]:
+        """Those samples that are on the server, as which task; several make us unsure."""
+        found = self.server.find(self.project.number, sorted(samples))
+        self.unsure |= {sample for sample, numbers in found.items() if len(numbers) > 1}
+        return {sample: numbers[0] for sample, numbers in found.items()}
+
+    def _note(self, numbers: Mapping[str, int]) -> None:
+        self.store.sent(self.project.project_id, numbers)
+
+
+@contextmanager
+def alone(folder: Path) -> Iterator[None]:
+    """Let only one process at a time send from a workspace.
+
+    Raises:
+        UsageError: another is at it.
+    """
+    with (folder / "labelstudio.lock").open("w") as file:
+        try:
+            flock(file, LOCK_EX | LOCK_NB)
+        except OSError:
+            raise UsageError(
+                "another command is sending clips from this workspace: wait until it is done"
+            ) from None
+        yield

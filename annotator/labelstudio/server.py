@@ -1,0 +1,243 @@
+"""What we ask of a Label Studio server, through its SDK: typed, bounded in time, errors in a line.
+
+The SDK is imported here alone: that takes seconds. What it returns is hostile until parsed.
+"""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+from urllib.parse import urlsplit
+
+from annotator.errors import UsageError
+from annotator.labelstudio.failures import KEY, URL, ServerFault, translated
+
+Json = dict[str, Any]
+
+TIMEOUT_S = 60.0  # of an answer; of a connection, 5
+IMPORT_TIMEOUT_S = 300.0  # a slow server takes long over 500 tasks
+RETRIES = 2  # of what may be repeated; an import may not
+PAGE = 100  # tasks a page: the server's own limit
+LOOK_UP = 100  # samples in one query: its address stays short enough for any proxy
+
+
+@dataclass(frozen=True, slots=True)
+class RemoteProject:
+    """A project as the server describes it; `tasks` counts what it holds."""
+
+    number: int
+    title: str
+    config: str
+    tasks: int
+    model_version: str
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """Where the server is and how to be let in. The token is in no representation."""
+
+    address: str
+    token: str
+
+    def __repr__(self) -> str:
+        return f"Account({self.address!r})"
+
+
+def account(environ: Mapping[str, str]) -> Account | None:
+    """The server that the environment names; None where it names none.
+
+    Raises:
+        UsageError: the address is none, or only one of address and token is there.
+
+    >>> account({"LABEL_STUDIO_URL": "http://ls:8080/", "LABEL_STUDIO_API_KEY": "secret"})
+    Account('http://ls:8080')
+    """
+    address, token = environ.get(URL, "").strip(), environ.get(KEY, "").strip()
+    if not address and not token:
+        return None
+    if not token:
+        raise UsageError(f"{URL} is set and {KEY} is not: set it to a token of yours")
+    if not address:
+        raise UsageError(f"{KEY} is set and {URL} is not: set it to the server's address")
+    try:
+        parts = urlsplit(address)
+        fit = parts.scheme in {"http", "https"} and parts.hostname and parts.username is None
+    except ValueError:
+        fit = False
+    if not fit or not token.isascii() or not token.isprintable() or " " in token:
+        raise UsageError(
+            f"{URL} must be an address as in http://localhost:8080, without a user, and {KEY} a "
+            "token without spaces"
+        )
+    return Account(address.rstrip("/"), token)
+
+
+class Server:
+    """A Label Studio server. Every method raises as `failures.translated` does."""
+
+    def __init__(self, account: Account, *, timeout_s: float = TIMEOUT_S) -> None:
+        """Nothing is asked yet, but an expired token is told at once."""
+        import httpx
+        import label_studio_sdk
+
+        self.address = account.address
+        timeout = httpx.Timeout(timeout_s, connect=min(5.0, timeout_s))
+        with translated(self.address, "use the token"):
+            sdk: Any = label_studio_sdk
+            self._client: Any = sdk.LabelStudio(
+                base_url=account.address,
+                api_key=account.token,
+                max_retries=RETRIES,
+                httpx_client=httpx.Client(timeout=timeout, follow_redirects=False),
+            )
+
+    def projects(self, title: str) -> list[RemoteProject]:
+        """The projects of exactly that title, oldest first."""
+        with translated(self.address, "list projects"):
+            pages = self._client.projects.list(title=title, page_size=PAGE)
+            found = [_project(item) for item in pages]
+        return sorted((p for p in found if p.title == title), key=lambda p: p.number)
+
+    def project(self, number: int) -> RemoteProject:
+        """The project of that number."""
+        with translated(self.address, f"open project {number}"):
+            return _project(self._client.projects.get(number))
+
+    def create_project(self, title: str, config: str, **settings: object) -> RemoteProject:
+        """Make a project. Where that is uncertain, ask for `projects` before trying again."""
+        with translated(self.address, f"make the project {title!r}"):
+            made = self._client.projects.create(
+                title=title, label_config=config, request_options={"max_retries": 0}, **settings
+            )
+            return self.project(int(made.id))
+
+    def update_project(self, number: int, **settings: object) -> None:
+        """Change settings of a project."""
+        with translated(self.address, f"change project {number}"):
+            self._client.projects.update(number, **settings)
+
+    def ensure_tab(self, number: int, title: str, order: str) -> None:
+        """A tab of the Data Manager by that title, ordered by a column; what is there stays."""
+        with translated(self.address, f"make a tab in project {number}"):
+            views = self._client.views.list(project=number)
+            if any((view.data or {}).get("title") == title for view in views):
+                return
+            self._client.views.create(
+                project=number,
+                data={"title": title, "type": "list", "target": "tasks", "ordering": [order]},
+                request_options={"max_retries": 0},
+            )
+
+    def import_tasks(self, number: int, tasks: Sequence[Json]) -> list[int]:
+        """Send tasks, once; their numbers, in order.
+
+        Raises:
+            ServerFault: it was not done, or if that is not `certain`, perhaps it was.
+        """
+        options = {"max_retries": 0, "timeout_in_seconds": IMPORT_TIMEOUT_S}
+        what = f"send {len(tasks)} tasks to project {number}"
+        with translated(self.address, what):
+            answer = self._client.projects.import_tasks(
+                number, request=list(tasks), return_task_ids=True, request_options=options
+            )
+            numbers = [int(n) for n in answer.task_ids or ()]
+        if len(numbers) != len(tasks) or len(set(numbers)) != len(numbers):
+            raise ServerFault(
+                f"cannot {what}: the server speaks of {len(numbers)}; try again", certain=False
+            )
+        return numbers
+
+    def find(self, number: int, samples: Sequence[str]) -> dict[str, list[int]]:
+        """The tasks of a project that carry these samples, by sample, oldest first."""
+        found: dict[str, list[int]] = {}
+        wanted = set(samples)
+        for first in range(0, len(samples), LOOK_UP):
+            pattern = "^(" + "|".join(samples[first : first + LOOK_UP]) + ")$"
+            query = _filter("filter:tasks:data.sample_id", "regex", "String", pattern)
+            for item in self._tasks(number, query, include="id,data"):
+                sample = item.get("data", {}).get("sample_id")
+                if sample in wanted and isinstance(item.get("id"), int):
+                    found.setdefault(sample, []).append(item["id"])
+        return {sample: sorted(numbers) for sample, numbers in found.items()}
+
+    def changed(self, number: int, since: datetime | None) -> Iterator[Json]:
+        """The tasks of a project that changed after a moment, or all, with their annotations."""
+        query = None
+        if since is not None:
+            moment = since.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+            query = _filter("filter:tasks:updated_at", "greater", "Datetime", moment)
+        yield from self._tasks(number, query)
+
+    def task_numbers(self, number: int) -> set[int]:
+        """The numbers of all tasks in a project."""
+        return {n for item in self._tasks(number, None, include="id")
+                if isinstance(n := item.get("id"), int)}  # fmt: skip
+
+    def annotated(self, task: int) -> bool:
+        """Whether anybody has answered a task or begun to."""
+        with translated(self.address, f"open task {task}"):
+            found = self._client.tasks.get(str(task))
+            return bool(found.annotations or found.drafts)
+
+    def delete_task(self, task: int) -> None:
+        """Remove a task."""
+        with translated(self.address, f"remove task {task}"):
+            self._client.tasks.delete(str(task))
+
+    def people(self) -> dict[int, str]:
+        """The users the token may see: number → email."""
+        with translated(self.address, "list users"):
+            return {int(user.id): str(user.email) for user in self._client.users.list()}
+
+    def add_local_storage(self, number: int, folder: str, title: str) -> None:
+        """Let a project serve the files in a folder of the server's; what is there stays."""
+        with translated(self.address, f"let project {number} serve files"):
+            local = self._client.import_storage.local
+            if any(storage.path == folder for storage in local.list(project=number)):
+                return
+            local.create(
+                project=number,
+                path=folder,
+                title=title,
+                use_blob_urls=True,
+                request_options={"max_retries": 0},
+            )
+
+    def _tasks(self, number: int, query: Json | None, include: str | None = None) -> Iterator[Json]:
+        """Tasks in the order of their numbers, page by page.
+
+        A page that the server fails on ends in an error: the SDK's own pager takes any 404 for
+        the end.
+        """
+        asked: Json = {"project": number, "page_size": PAGE, "fields": "all"}
+        if query is not None:
+            asked["query"] = json.dumps({"filters": query, "ordering": ["tasks:id"]})
+        if include is not None:
+            asked["include"] = include
+        seen, page, total = 0, 1, 1
+        while seen < total:
+            with translated(self.address, f"read tasks of project {number}"):
+                answer = self._client.tasks.list(page=page, **asked).response
+                items = [item.model_dump() for item in answer.tasks]
+                total = int(answer.total)
+            if not items:
+                return  # others removed some in the meantime
+            yield from items
+            seen += len(items)
+            page += 1
+
+
+def _filter(name: str, operator: str, kind: str, value: str) -> Json:
+    item = {"filter": name, "operator": operator, "type": kind, "value": value}
+    return {"conjunction": "and", "items": [item]}
+
+
+def _project(item: Any) -> RemoteProject:
+    return RemoteProject(
+        number=int(item.id),
+        title=str(item.title),
+        config=str(item.label_config or ""),
+        tasks=int(item.task_number or 0),
+        model_version=str(item.model_version or ""),
+    )
