@@ -1,0 +1,1 @@
+"""The commands, by group: parse, call one function of annotator, print. No logic."""

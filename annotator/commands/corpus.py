@@ -1,0 +1,207 @@
+"""Annotate a corpus, and look at what came of it."""
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from annotator.commands.options import (
+    device_option,
+    json_option,
+    ranking_options,
+    workspace_option,
+)
+
+if TYPE_CHECKING:
+    from annotator.workspace import Workspace
+
+
+def _passes(_ctx: click.Context, _param: click.Parameter, count: int) -> int:
+    if count == 1:
+        raise click.BadParameter("one pass has nothing to disagree with: expected 0, or 2 or more")
+    return count
+
+
+@click.command()
+@workspace_option(create=True)
+def init(workspace: "Workspace") -> None:
+    """Make a workspace here, or where --workspace says.
+
+    \b
+    Example:
+      annotate init
+    """
+    from annotator import console
+
+    workspace.open_store().close()
+    console.say(f"Workspace: {workspace.root}")
+
+
+@click.command()
+@click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path))
+@workspace_option(create=True)
+@click.option("--model", "model_name", help="Model version. [default: the trained one]")
+@click.option(
+    "--segment",
+    type=click.Choice(["auto", "manifest", "sidecar", "vad", "windows", "file"]),
+    default="auto",
+    show_default=True,
+    help="Where clip bounds come from; auto takes manifest, sidecar, voice activity, windows.",
+)
+@click.option(
+    "--transcripts",
+    type=click.Choice(["auto", "sidecar", "asr", "none"]),
+    default="auto",
+    show_default=True,
+    help="Where transcripts come from; auto takes sidecar, embedded track, speech recognition.",
+)
+@click.option(
+    "--window",
+    type=click.FloatRange(1, 600),
+    default=10.0,
+    show_default=True,
+    help="Seconds a clip where no bounds are known.",
+)
+@device_option
+@click.option("--workers", type=click.IntRange(1), help="Worker processes. [default: CPU cores]")
+@click.option(
+    "--mc-dropout",
+    type=click.IntRange(0, 1000),
+    default=0,
+    show_default=True,
+    callback=_passes,
+    help="Stochastic passes a clip for the epistemic score BALD, 2 at least; 0 is none.",
+)
+@json_option
+def run(
+    paths: tuple[Path, ...],
+    workspace: "Workspace",
+    model_name: str | None,
+    segment: str,
+    transcripts: str,
+    window: float,
+    device: str,
+    workers: int | None,
+    mc_dropout: int,
+    as_json: bool,
+) -> None:
+    """Annotate every clip of the given folders, files or manifests.
+
+    Folders are searched with their subfolders. A manifest is a .csv, .jsonl or .parquet file with
+    a column `path` and, if you like, start, end, transcript, speaker, split and labels. What is
+    finished is never done again, so an interrupted run goes on where it stopped.
+
+    Exit codes: 0 done, 1 some clips failed, 2 wrong use, 3 the environment's fault,
+    130 interrupted.
+
+    \b
+    Examples:
+      annotate run corpus/
+      annotate run interview.mp4 --segment windows --window 5
+      annotate run clips.csv --transcripts sidecar --json
+    """
+    from annotator import console, registry
+    from annotator.corpus.plan import PlanSettings
+    from annotator.run import RunSettings
+    from annotator.run import run as run_corpus
+    from annotator.types import SegmentMode, TranscriptMode
+
+    model = registry.choose(workspace, model_name)
+    console.warn_if_untrained(model)
+    settings = RunSettings(
+        plan=PlanSettings(SegmentMode(segment), TranscriptMode(transcripts), round(window * 1000)),
+        device=device,
+        workers=workers or os.cpu_count() or 1,
+        mc_dropout=mc_dropout,
+    )
+    with console.run_display() as observer:
+        summary = run_corpus(workspace, paths, model, settings, observer)
+    console.print_summary(summary, model, as_json=as_json)
+    raise SystemExit(summary.exit_code)
+
+
+@click.command()
+@workspace_option()
+@json_option
+def status(workspace: "Workspace", as_json: bool) -> None:
+    """Where the workspace is, what it holds, and what failed and why.
+
+    \b
+    Example:
+      annotate status --json
+    """
+    from annotator import console
+
+    with workspace.open_store() as store:
+        console.print_status(workspace, store.status(), as_json=as_json)
+
+
+@click.command("list")
+@workspace_option()
+@ranking_options
+@click.option("--failed", is_flag=True, help="List what failed instead, with stage and reason.")
+@json_option
+def list_clips(
+    workspace: "Workspace",
+    model_name: str | None,
+    top: int | None,
+    by: str,
+    label: str | None,
+    split: str | None,
+    failed: bool,
+    as_json: bool,
+) -> None:
+    """List clips, least certain first, with their probabilities.
+
+    \b
+    Examples:
+      annotate list --uncertain-top 20
+      annotate list --by entropy --split train --json
+      annotate list --failed
+    """
+    from annotator import console, registry
+
+    with workspace.open_store() as store:
+        if failed:
+            console.print_failures(store.failures(), as_json=as_json)
+            return
+        model = registry.choose(workspace, model_name)
+        ranked = store.top(store.register_model(model), by=by, limit=top, label=label, split=split)
+        console.print_ranked(ranked, model, by, as_json=as_json)
+
+
+@click.command()
+@click.argument("clip")
+@workspace_option()
+@json_option
+def show(clip: str, workspace: "Workspace", as_json: bool) -> None:
+    """Show one clip by its number, or all clips of one file by its path.
+
+    \b
+    Examples:
+      annotate show 42
+      annotate show corpus/interview.mp4 --json
+    """
+    from annotator import console
+
+    with workspace.open_store() as store:
+        console.print_details(store.show(clip), as_json=as_json)
+
+
+@click.command()
+@click.argument("what", nargs=-1)
+@workspace_option()
+@json_option
+def retry(what: tuple[str, ...], workspace: "Workspace", as_json: bool) -> None:
+    """Mark failed files and clips to be tried again by the next run; all, or those named.
+
+    \b
+    Examples:
+      annotate retry
+      annotate retry corpus/interview.mp4 42
+    """
+    from annotator import console
+
+    with workspace.open_store() as store:
+        console.print_retried(store.retry(what or None), as_json=as_json)

@@ -1,0 +1,157 @@
+"""Options that several commands share."""
+
+import os
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+if TYPE_CHECKING:
+    import torch
+
+    from annotator.learning.dataset import Dataset
+    from annotator.learning.settings import Settings
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def _existing(create: bool) -> Callable[[click.Context, click.Parameter, Path | None], Any]:
+    def resolve(_ctx: click.Context, _param: click.Parameter, named: Path | None) -> Any:
+        from annotator.workspace import locate, open_workspace
+
+        return open_workspace(locate(named, os.environ, Path.cwd()), create=create)
+
+    return resolve
+
+
+def workspace_option(*, create: bool = False) -> Callable[[F], F]:
+    """--workspace, opened; with `create` it is made if need be."""
+    return click.option(
+        "--workspace",
+        type=click.Path(path_type=Path),
+        callback=_existing(create),
+        help="Folder of database, features and models. "
+        "[default: ANNOTATE_WORKSPACE, or the nearest .annotate]",
+    )
+
+
+def _device_name(_ctx: click.Context, _param: click.Parameter, name: str) -> str:
+    if re.fullmatch(r"auto|cpu|mps|cuda(:\d{1,3})?", name):
+        return name
+    raise click.BadParameter(f"{name!r} is not one of auto, cpu, mps, cuda, cuda:N")
+
+
+def _nearest(named: Path | None) -> Path | None:
+    """The workspace named or found; None where there is none, for most corpora need none."""
+    from annotator.workspace import locate
+
+    found = locate(named, os.environ, Path.cwd())
+    return found if named or found.is_dir() else None
+
+
+def names(text: str | None) -> tuple[str, ...] | None:
+    """The names in a comma-separated list; None where none is given."""
+    return tuple(name.strip() for name in text.split(",")) if text else None
+
+
+device_option = click.option(
+    "--device",
+    default="auto",
+    show_default=True,
+    callback=_device_name,
+    help="auto (a GPU where there is one), cpu, mps, cuda or cuda:N.",
+)
+labels_option = click.option(
+    "--labels",
+    callback=lambda _ctx, _param, names: names(names),
+    help="Comma-separated labels to keep, in this order. [default: those of the data]",
+)
+features_option = click.option(
+    "--workspace",
+    "cache",
+    type=click.Path(path_type=Path),
+    callback=lambda _ctx, _param, named: _nearest(named),
+    help="Where cached features are. [default: ANNOTATE_WORKSPACE, or the nearest .annotate]",
+)
+out_option = click.option(
+    "--out",
+    required=True,
+    type=click.Path(path_type=Path),
+    help="Folder of this work alone: its state, curves and, at the end, the model.",
+)
+format_option = click.option(
+    "--format",
+    "style",
+    type=click.Choice(["table", "json", "latex"]),
+    default="table",
+    show_default=True,
+    help="For people, machines or papers.",
+)
+resamples_option = click.option(
+    "--resamples",
+    type=click.IntRange(0, 100_000),
+    default=1000,
+    show_default=True,
+    help="Of the bootstrap over videos or speakers; 0 gives no intervals.",
+)
+SPLITS = click.Choice(["train", "valid", "test"])
+
+
+def settings_options(command: F) -> F:
+    """--config and --set."""
+    one = click.option(
+        "--set",
+        "assignments",
+        multiple=True,
+        metavar="TABLE.NAME=VALUE",
+        help="One setting, over those of --config; may be given several times.",
+    )
+    file = click.option(
+        "--config", type=click.Path(path_type=Path), help="A TOML file of settings."
+    )
+    return file(one(command))
+
+
+def ranking_options(command: F) -> F:
+    """Which clips, and in what order."""
+    options = (
+        click.option("--model", "model_name", help="Model version. [default: as for run]"),
+        click.option(
+            "--uncertain-top", "top", type=click.IntRange(1), help="Only the N least certain."
+        ),
+        click.option(
+            "--by",
+            type=click.Choice(["variance", "entropy", "margin", "bald"]),
+            default="variance",
+            show_default=True,
+            help="The uncertainty score to order by.",
+        ),
+        click.option("--label", help="Order by the variance of this label alone."),
+        click.option("--split", help="Only clips of this split."),
+    )
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON for machines.")
+
+
+def to_train(
+    data: Path,
+    config: Path | None,
+    assignments: tuple[str, ...],
+    labels: tuple[str, ...] | None,
+    cache: Path | None,
+    device: str,
+) -> "tuple[Dataset, Settings, torch.device]":
+    """What every training starts from; settings are read first, for they are quick to refuse."""
+    from annotator.datasets import open_dataset
+    from annotator.learning.settings import Settings, override, read_settings
+    from annotator.predict import choose_device
+
+    settings = override(read_settings(config) if config else Settings(), assignments)
+    chosen = choose_device(device)
+    return open_dataset(data, labels=labels, cache=cache), settings, chosen
