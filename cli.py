@@ -1,4 +1,4 @@
-"""The `annotate` command: parse, call one function of annotator, print. No logic."""
+"""The `annotate` command: its group, what its errors look like, and which commands it has."""
 
 from typing import Any
 
@@ -38,7 +38,7 @@ def main() -> None:
     """
 
 
-COMMANDS = (
+for _command in (
     corpus.init,
     corpus.run,
     corpus.status,
@@ -54,9 +54,8 @@ COMMANDS = (
     experiments.diagnose,
     experiments.corrupt_test,
     models.models,
-)
-for command in COMMANDS:
-    main.add_command(command)
+):
+    main.add_command(_command)
 
 
 if __name__ == "__main__":

@@ -1,1 +1,1 @@
-"""The commands, by group: parse, call one function of annotator, print. No logic."""
+"""The commands of `annotate`: each parses, calls one function of annotator and prints. No logic."""

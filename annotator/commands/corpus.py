@@ -1,4 +1,4 @@
-"""Annotate a corpus, and look at what came of it."""
+"""Annotate a corpus and look at what was found: init, run, status, list, show, retry."""
 
 import os
 from pathlib import Path
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from annotator.commands.options import (
+    Ranking,
     device_option,
     json_option,
     ranking_options,
@@ -15,12 +16,6 @@ from annotator.commands.options import (
 
 if TYPE_CHECKING:
     from annotator.workspace import Workspace
-
-
-def _passes(_ctx: click.Context, _param: click.Parameter, count: int) -> int:
-    if count == 1:
-        raise click.BadParameter("one pass has nothing to disagree with: expected 0, or 2 or more")
-    return count
 
 
 @click.command()
@@ -36,6 +31,12 @@ def init(workspace: "Workspace") -> None:
 
     workspace.open_store().close()
     console.say(f"Workspace: {workspace.root}")
+
+
+def _passes(_ctx: click.Context, _param: click.Parameter, count: int) -> int:
+    if count == 1:
+        raise click.BadParameter("one pass has nothing to disagree with: expected 0, or 2 or more")
+    return count
 
 
 @click.command()
@@ -144,11 +145,7 @@ def status(workspace: "Workspace", as_json: bool) -> None:
 @json_option
 def list_clips(
     workspace: "Workspace",
-    model_name: str | None,
-    top: int | None,
-    by: str,
-    label: str | None,
-    split: str | None,
+    ranking: Ranking,
     failed: bool,
     as_json: bool,
 ) -> None:
@@ -166,9 +163,15 @@ def list_clips(
         if failed:
             console.print_failures(store.failures(), as_json=as_json)
             return
-        model = registry.choose(workspace, model_name)
-        ranked = store.top(store.register_model(model), by=by, limit=top, label=label, split=split)
-        console.print_ranked(ranked, model, by, as_json=as_json)
+        model = registry.choose(workspace, ranking.model)
+        ranked = store.top(
+            store.register_model(model),
+            by=ranking.by,
+            limit=ranking.top,
+            label=ranking.label,
+            split=ranking.split,
+        )
+        console.print_ranked(ranked, model, ranking.by, as_json=as_json)
 
 
 @click.command()

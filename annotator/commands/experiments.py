@@ -1,9 +1,10 @@
-"""Studies of models: ablations, sweeps, other corpora, failure signatures, corruptions."""
+"""Question a model and its training: ablate, sweep, crosseval, diagnose, corrupt-test."""
 
 from pathlib import Path
 
 import click
 
+from annotator.commands.inputs import to_train
 from annotator.commands.options import (
     SPLITS,
     device_option,
@@ -14,7 +15,6 @@ from annotator.commands.options import (
     out_option,
     resamples_option,
     settings_options,
-    to_train,
 )
 from annotator.errors import EnvironmentFault
 

@@ -1,11 +1,11 @@
-"""Write what is known of clips to files."""
+"""Write annotated clips to a file: export."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from annotator.commands.options import json_option, ranking_options, workspace_option
+from annotator.commands.options import Ranking, json_option, ranking_options, workspace_option
 
 if TYPE_CHECKING:
     from annotator.workspace import Workspace
@@ -38,11 +38,7 @@ def export(
     style: str,
     out: Path | None,
     workspace: "Workspace",
-    model_name: str | None,
-    top: int | None,
-    by: str,
-    label: str | None,
-    split: str | None,
+    ranking: Ranking,
     as_json: bool,
 ) -> None:
     """Write clips, least certain first, with probabilities, uncertainties and provenance.
@@ -66,10 +62,16 @@ def export(
     if out is None and as_json:
         raise click.UsageError("--json reports where the rows go: name a file with --out")
     with workspace.open_store() as store:
-        model = registry.choose(workspace, model_name)
+        model = registry.choose(workspace, ranking.model)
         console.warn_if_untrained(model)
         model_id = store.register_model(model)
-        ranked = store.ranked(model_id, by=by, limit=top, label=label, split=split)
+        ranked = store.ranked(
+            model_id,
+            by=ranking.by,
+            limit=ranking.top,
+            label=ranking.label,
+            split=ranking.split,
+        )
         with closing(ranked) as clips:
             count = export_clips(clips, model, style, out)
     console.print_exported(count, out, model, as_json=as_json)

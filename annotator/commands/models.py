@@ -1,4 +1,4 @@
-"""The group of commands about model versions."""
+"""Model versions of a workspace: the group models."""
 
 from dataclasses import asdict
 from pathlib import Path

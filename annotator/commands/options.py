@@ -1,18 +1,14 @@
-"""Options that several commands share."""
+"""Options that commands share, with what checks and opens their values."""
 
 import os
 import re
 from collections.abc import Callable
+from dataclasses import dataclass
+from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 import click
-
-if TYPE_CHECKING:
-    import torch
-
-    from annotator.learning.dataset import Dataset
-    from annotator.learning.settings import Settings
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -27,7 +23,7 @@ def _existing(create: bool) -> Callable[[click.Context, click.Parameter, Path | 
 
 
 def workspace_option(*, create: bool = False) -> Callable[[F], F]:
-    """--workspace, opened; with `create` it is made if need be."""
+    """--workspace, opened; with `create` it is made where there is none."""
     return click.option(
         "--workspace",
         type=click.Path(path_type=Path),
@@ -52,7 +48,11 @@ def _nearest(named: Path | None) -> Path | None:
 
 
 def names(text: str | None) -> tuple[str, ...] | None:
-    """The names in a comma-separated list; None where none is given."""
+    """The names of a comma-separated list; None where none is given.
+
+    >>> names("joy, anger")
+    ('joy', 'anger')
+    """
     return tuple(name.strip() for name in text.split(",")) if text else None
 
 
@@ -65,7 +65,7 @@ device_option = click.option(
 )
 labels_option = click.option(
     "--labels",
-    callback=lambda _ctx, _param, names: names(names),
+    callback=lambda _ctx, _param, text: names(text),
     help="Comma-separated labels to keep, in this order. [default: those of the data]",
 )
 features_option = click.option(
@@ -114,10 +114,34 @@ def settings_options(command: F) -> F:
     return file(one(command))
 
 
-def ranking_options(command: F) -> F:
-    """Which clips, and in what order."""
+@dataclass(frozen=True, slots=True)
+class Ranking:
+    """Which clips, and in what order; see `Store.ranked`."""
+
+    model: str | None
+    top: int | None
+    by: str
+    label: str | None
+    split: str | None
+
+
+def ranking_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Which clips, and in what order: five options, which reach the command as one `ranking`."""
+
+    @wraps(command)
+    def ranked(
+        *,
+        model: str | None,
+        top: int | None,
+        by: str,
+        label: str | None,
+        split: str | None,
+        **others: Any,
+    ) -> Any:
+        return command(ranking=Ranking(model, top, by, label, split), **others)
+
     options = (
-        click.option("--model", "model_name", help="Model version. [default: as for run]"),
+        click.option("--model", help="Model version. [default: as for run]"),
         click.option(
             "--uncertain-top", "top", type=click.IntRange(1), help="Only the N least certain."
         ),
@@ -132,26 +156,8 @@ def ranking_options(command: F) -> F:
         click.option("--split", help="Only clips of this split."),
     )
     for option in reversed(options):
-        command = option(command)
-    return command
+        ranked = option(ranked)
+    return ranked
 
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON for machines.")
-
-
-def to_train(
-    data: Path,
-    config: Path | None,
-    assignments: tuple[str, ...],
-    labels: tuple[str, ...] | None,
-    cache: Path | None,
-    device: str,
-) -> "tuple[Dataset, Settings, torch.device]":
-    """What every training starts from; settings are read first, for they are quick to refuse."""
-    from annotator.datasets import open_dataset
-    from annotator.learning.settings import Settings, override, read_settings
-    from annotator.predict import choose_device
-
-    settings = override(read_settings(config) if config else Settings(), assignments)
-    chosen = choose_device(device)
-    return open_dataset(data, labels=labels, cache=cache), settings, chosen

@@ -1,9 +1,10 @@
-"""Train models and measure them."""
+"""Train a model and measure it: train, eval."""
 
 from pathlib import Path
 
 import click
 
+from annotator.commands.inputs import to_train
 from annotator.commands.options import (
     SPLITS,
     device_option,
@@ -13,7 +14,6 @@ from annotator.commands.options import (
     out_option,
     resamples_option,
     settings_options,
-    to_train,
 )
 
 
