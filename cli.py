@@ -47,6 +47,7 @@ for _command in (
     corpus.retry,
     export.export,
     review.pull,
+    review.agreement,
     training.train,
     training.evaluate,
     experiments.ablate,

@@ -1,11 +1,17 @@
 """How a review looks: progress of sending and fetching, what came of it, and agreement."""
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import asdict
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
 
-from annotator.console import literal, print_json, progress_console, say
+from annotator.console import literal, out_console, print_json, progress_console, say
+from annotator.labels.agreement import Agreement
+from annotator.labels.consensus import Consensus
+from annotator.labels.figure import Figure
 from annotator.labelstudio.pull import Pull
 from annotator.store.review_records import ReviewProject
 
@@ -43,6 +49,51 @@ def print_pulled(pulled: Sequence[tuple[ReviewProject, Pull]], *, as_json: bool)
             f"{answers.changed} changed, {answers.deleted} deleted{lost}."
         )
         print_problems(pull.problems)
+
+
+def print_agreement(
+    project: ReviewProject, found: Agreement, clips: Sequence[Consensus], *, as_json: bool
+) -> None:
+    """How far a project's people agree, and what becomes of its clips."""
+    if as_json:
+        facts = {"project": project.number, "title": project.title, "server": project.server}
+        print_json({**facts, "agreement": asdict(found), "clips": [asdict(clip) for clip in clips]})
+        return
+    states = Counter(clip.state for clip in clips)
+    say(
+        f"project {project.number} {project.title!r}: {found.votes} answers to "
+        f"{found.clips} clips; {states['labelled']} decided, {states['open']} open, {states['unusable']} unusable."
+    )
+    if not found.votes:
+        return
+    out = out_console()
+    alphas = Table("label", "alpha", "95 %", "clips", title="Krippendorff's alpha")
+    for label, figure in {**found.alpha, "(whole answer)": found.alpha_sets}.items():
+        alphas.add_row(literal(label), _value(figure), _interval(figure), str(figure.clips))
+    out.print(alphas)
+    if found.pairs:
+        pairs = Table("pair", "clips", *found.alpha, "mean", title="Cohen's kappa")
+        for pair in found.pairs:
+            kappas = [_value(pair.kappa[label]) for label in found.alpha]
+            who = literal(f"{pair.first} and {pair.second}")
+            pairs.add_row(who, str(pair.clips), *kappas, _value(pair.mean))
+        out.print(pairs)
+    people = Table(
+        "person", "answers", "like the others", "kappa", "seconds", "unchanged", "unusable"
+    )
+    for person in found.annotators:
+        overall = person.overall
+        figures = (overall.share, overall.kappa, person.seconds, person.unchanged, person.unusable)
+        people.add_row(literal(person.name), str(person.votes), *map(_value, figures))
+    out.print(people)
+
+
+def _value(figure: Figure) -> str:
+    return "unknown" if figure.value is None else f"{figure.value:.3f}"
+
+
+def _interval(figure: Figure) -> str:
+    return "" if figure.low is None else f"{figure.low:.3f} to {figure.high:.3f}"
 
 
 def print_problems(problems: Sequence[str]) -> None:

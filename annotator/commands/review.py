@@ -1,11 +1,11 @@
 """Bring people's answers back, and see how far they agree: pull, agreement."""
 
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from annotator.commands.options import json_option, workspace_option
+from annotator.commands.options import json_option, resamples_option, workspace_option
 from annotator.errors import UsageError
 
 if TYPE_CHECKING:
@@ -57,6 +57,7 @@ def pull(
       annotate pull --watch --every 10
     """
     from annotator import review_console
+    from annotator.labelstudio.failures import ServerFault
     from annotator.labelstudio.watch import pulls
 
     with workspace.open_store() as store:
@@ -64,7 +65,75 @@ def pull(
         projects = chosen_projects(store, server.address, named)
         hint = workspace.pull_hint
         for pulled in pulls(store, server, projects, hint, every if watch else None, everything):
-            review_console.print_pulled(pulled, as_json=as_json)
+            if isinstance(pulled, ServerFault):
+                review_console.print_problems([str(pulled)])
+            else:
+                review_console.print_pulled(pulled, as_json=as_json)
+
+
+def _need(_ctx: click.Context, _param: click.Parameter, text: str) -> Any:
+    if text in {"majority", "any", "all"}:
+        return text
+    try:
+        return float(text)
+    except ValueError:
+        raise click.BadParameter(f"{text!r} is not majority, any, all or a share") from None
+
+
+@click.command()
+@project_option
+@click.option(
+    "--rule",
+    "need",
+    default="majority",
+    show_default=True,
+    callback=_need,
+    help="When a label counts: majority (more than half), any, all, or a share as in 0.6.",
+)
+@click.option(
+    "--voters",
+    type=click.IntRange(1),
+    default=1,
+    show_default=True,
+    help="Usable answers a clip needs to be decided.",
+)
+@resamples_option
+@workspace_option()
+@json_option
+def agreement(
+    named: str | None,
+    need: Any,
+    voters: int,
+    resamples: int,
+    workspace: "Workspace",
+    as_json: bool,
+) -> None:
+    """Show how far people agree: in a project, two by two, and each beside the others.
+
+    Of all answers that were pulled: Krippendorff's alpha of each label, Cohen's kappa of each pair,
+    and of each person the agreement with the others, the time an answer takes, and the share of
+    pre-annotations left as they were. With --json also each clip's votes, soft and hard labels.
+
+    \b
+    Examples:
+      annotate agreement
+      annotate agreement --rule 0.6 --voters 2 --json
+    """
+    from annotator import review_console
+    from annotator.labels.agreement import agreement as measure
+    from annotator.labels.consensus import Rule, consensuses
+    from annotator.labels.stored import votes_of
+
+    try:
+        rule = Rule(need, voters)
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from None
+    with workspace.open_store() as store:
+        for project in chosen_projects(store, None, named):
+            votes = votes_of(store.answers(project.project_id))
+            found = measure(votes, project.labels, resamples=resamples)
+            clips = consensuses(votes, project.labels, rule)
+            review_console.print_agreement(project, found, clips, as_json=as_json)
 
 
 def connect() -> "Server":

@@ -23,11 +23,11 @@ def pulls(
     every_s: float | None,
     everything: bool,
     sleep: Callable[[float], None] = time.sleep,
-) -> Iterator[Pulled]:
+) -> Iterator[Pulled | ServerFault]:
     """What came of each pull of the projects; without `every_s` there is just one.
 
-    While watching, a pull that changed nothing is not told of, and one that the server failed on
-    is tried again when it is time; the first must succeed.
+    While watching, a pull that changed nothing is not told of, and where the server failed the
+    fault comes in its place: it is tried again when it is time. The first must succeed.
 
     Args:
         store: where answers go.
@@ -51,7 +51,8 @@ def pulls(
         mark = _mark(hint)
         try:
             done = _pull_again(store, server, projects)
-        except ServerFault:
+        except ServerFault as fault:
+            yield fault
             continue
         if any(_news(result) for _, result in done):
             yield done
