@@ -62,7 +62,8 @@ def print_agreement(
     states = Counter(clip.state for clip in clips)
     say(
         f"project {project.number} {project.title!r}: {found.votes} answers to "
-        f"{found.clips} clips; {states['labelled']} decided, {states['open']} open, {states['unusable']} unusable."
+        f"{found.clips} clips; {states['labelled']} decided, {states['open']} open, "
+        f"{states['unusable']} unusable."
     )
     if not found.votes:
         return
