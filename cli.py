@@ -5,7 +5,7 @@ from typing import Any
 import click
 
 from annotator import __version__
-from annotator.commands import corpus, experiments, export, models, training
+from annotator.commands import corpus, experiments, export, models, review, training
 from annotator.errors import AnnotateError
 
 
@@ -46,6 +46,8 @@ for _command in (
     corpus.show,
     corpus.retry,
     export.export,
+    review.pull,
+    review.agreement,
     training.train,
     training.evaluate,
     experiments.ablate,

@@ -40,6 +40,16 @@ class Workspace:
         """One folder a model version."""
         return self.root / "models"
 
+    @property
+    def pull_hint(self) -> Path:
+        """A file that is touched when people have answered something."""
+        return self.root / "pull.hint"
+
+    @property
+    def excerpts(self) -> Path:
+        """Clips cut for a browser."""
+        return self.root / "excerpts"
+
     def open_store(self) -> "Store":
         """Open the database, upgrading it if it is older; close the store when done."""
         from annotator.store.engine import open_store

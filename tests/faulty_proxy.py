@@ -67,8 +67,6 @@ def faulty_proxy(target: str) -> Iterator[Proxy]:
             else:
                 self._send(*answer)
 
-        do_GET = do_POST = do_PATCH = do_DELETE = do_PUT = _relay
-
         def _forward(self, body: bytes) -> tuple[int, dict[str, str], bytes]:
             connection = http.client.HTTPConnection(host, timeout=120)
             headers = {k: v for k, v in self.headers.items() if k.lower() not in DROPPED}
@@ -95,6 +93,8 @@ def faulty_proxy(target: str) -> Iterator[Proxy]:
         def log_message(self, *_: object) -> None:
             pass
 
+    for method in ("GET", "POST", "PATCH", "PUT", "DELETE"):
+        setattr(Handler, f"do_{method}", Handler._relay)
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     server.daemon_threads = True
     proxy.address = f"http://127.0.0.1:{server.server_port}"

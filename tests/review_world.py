@@ -25,7 +25,9 @@ from annotator.types import (
 
 LABELS = ("happy", "sad", "anger")
 THRESHOLDS = dict.fromkeys(LABELS, 0.5)
-INFO = MediaInfo("mp4", 10_000_000, VideoStream(0, "h264", 64, 48, 25.0, 0), AudioStream(1, "aac", 48_000, 1))  # fmt: skip
+INFO = MediaInfo(
+    "mp4", 10_000_000, VideoStream(0, "h264", 64, 48, 25.0, 0), AudioStream(1, "aac", 48_000, 1)
+)
 VIDEO = "/data/local-files/?d=annotate/none.mp4"
 
 

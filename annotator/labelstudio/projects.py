@@ -79,10 +79,13 @@ def _make(server: Server, wanted: Wanted, shape: Interface, model_version: str) 
         "show_skip_button": True,
         "enable_empty_annotation": False,
         "show_collab_predictions": wanted.shown,
+        # In the order they were sent in, which is ours; "Uncertainty sampling" would go by the
+        # predictions' confidence, whatever score was asked for, and has no order without any.
+        "sampling": "Sequential sampling",
         **_overlap(wanted.overlap or 1),
     }
     if wanted.shown:
-        settings |= {"model_version": model_version, "sampling": "Uncertainty sampling"}
+        settings["model_version"] = model_version
     try:
         return server.create_project(wanted.named, config(shape), **settings)
     except ServerFault as fault:

@@ -202,7 +202,7 @@ def test_a_removed_project_is_said_to_be(label_studio, wanted, tmp_path):
         server = connect(label_studio)
         project = ensure_project(world.store, server, wanted, "m1 a")
         server._client.projects.delete(project.number)
-        with pytest.raises(UsageError, match="is no longer at .* with --project"):
+        with pytest.raises(UsageError, match=r"is no longer at .* with --project"):
             ensure_project(world.store, server, wanted, "m1 a")
 
 

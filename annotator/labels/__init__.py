@@ -1,0 +1,1 @@
+"""From people's answers to consensus and agreement: pure functions, no database."""

@@ -1,0 +1,121 @@
+"""How a review looks: progress of sending and fetching, what came of it, and agreement."""
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict
+
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from annotator.console import literal, out_console, print_json, progress_console, say
+from annotator.labels.agreement import Agreement
+from annotator.labels.consensus import Consensus
+from annotator.labels.figure import Figure
+from annotator.labelstudio.pull import Pull
+from annotator.store.review_records import ReviewProject
+
+MAX_PROBLEMS = 20  # lines; --json has all of them
+
+
+@contextmanager
+def counting(what: str, total: int | None) -> Iterator[Callable[[int], None]]:
+    """A bar on the error stream of a terminal; yields what is told how many more are done."""
+    console = progress_console()
+    bar = Progress(
+        TextColumn("{task.description}"),
+        BarColumn(bar_width=20),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(compact=True),
+        console=console,
+        transient=True,
+        disable=not console.is_terminal,
+    )
+    task = bar.add_task(what, total=total)
+    with bar:
+        yield lambda count: bar.advance(task, count)
+
+
+def print_pulled(pulled: Sequence[tuple[ReviewProject, Pull]], *, as_json: bool) -> None:
+    """What came back from each project, and what was left alone and why."""
+    if as_json:
+        print_json({"projects": [_pulled(project, pull) for project, pull in pulled]})
+        return
+    for project, pull in pulled:
+        answers = pull.answers
+        lost = f", {pull.gone} tasks are gone from the server" if pull.gone else ""
+        say(
+            f"project {project.number} {project.title!r}: {answers.new} new answers, "
+            f"{answers.changed} changed, {answers.deleted} deleted{lost}."
+        )
+        print_problems(pull.problems)
+
+
+def print_agreement(
+    project: ReviewProject, found: Agreement, clips: Sequence[Consensus], *, as_json: bool
+) -> None:
+    """How far a project's people agree, and what becomes of its clips."""
+    if as_json:
+        facts = {"project": project.number, "title": project.title, "server": project.server}
+        print_json({**facts, "agreement": asdict(found), "clips": [asdict(clip) for clip in clips]})
+        return
+    states = Counter(clip.state for clip in clips)
+    say(
+        f"project {project.number} {project.title!r}: {found.votes} answers to "
+        f"{found.clips} clips; {states['labelled']} decided, {states['open']} open, "
+        f"{states['unusable']} unusable."
+    )
+    if not found.votes:
+        return
+    out = out_console()
+    alphas = Table("label", "alpha", "95 %", "clips", title="Krippendorff's alpha")
+    for label, figure in {**found.alpha, "(whole answer)": found.alpha_sets}.items():
+        alphas.add_row(literal(label), _value(figure), _interval(figure), str(figure.clips))
+    out.print(alphas)
+    if found.pairs:
+        pairs = Table("pair", "clips", *found.alpha, "mean", title="Cohen's kappa")
+        for pair in found.pairs:
+            kappas = [_value(pair.kappa[label]) for label in found.alpha]
+            who = literal(f"{pair.first} and {pair.second}")
+            pairs.add_row(who, str(pair.clips), *kappas, _value(pair.mean))
+        out.print(pairs)
+    people = Table(
+        "person", "answers", "like the others", "kappa", "seconds", "unchanged", "unusable"
+    )
+    for person in found.annotators:
+        overall = person.overall
+        figures = (overall.share, overall.kappa, person.seconds, person.unchanged, person.unusable)
+        people.add_row(literal(person.name), str(person.votes), *map(_value, figures))
+    out.print(people)
+
+
+def _value(figure: Figure) -> str:
+    return "unknown" if figure.value is None else f"{figure.value:.3f}"
+
+
+def _interval(figure: Figure) -> str:
+    return "" if figure.low is None else f"{figure.low:.3f} to {figure.high:.3f}"
+
+
+def print_problems(problems: Sequence[str]) -> None:
+    """A line each on the error stream, at most MAX_PROBLEMS."""
+    console = progress_console()
+    for problem in problems[:MAX_PROBLEMS]:
+        console.print(literal(f"note: {problem}"), highlight=False)
+    if len(problems) > MAX_PROBLEMS:
+        console.print(f"note: {len(problems) - MAX_PROBLEMS} more; --json lists all of them")
+
+
+def _pulled(project: ReviewProject, pull: Pull) -> dict[str, object]:
+    return {
+        "project": project.number,
+        "title": project.title,
+        "server": project.server,
+        "new": pull.answers.new,
+        "changed": pull.answers.changed,
+        "deleted": pull.answers.deleted,
+        "known": pull.answers.known,
+        "tasks": pull.tasks,
+        "gone": pull.gone,
+        "problems": list(pull.problems),
+    }
