@@ -61,7 +61,8 @@ def account(environ: Mapping[str, str]) -> Account | None:
         raise UsageError(f"{KEY} is set and {URL} is not: set it to the server's address")
     try:
         parts = urlsplit(address)
-        fit = parts.scheme in {"http", "https"} and parts.hostname and parts.username is None
+        host = parts.hostname and parts.port != 0
+        fit = parts.scheme in {"http", "https"} and host and parts.username is None
     except ValueError:
         fit = False
     if not fit or not token.isascii() or not token.isprintable() or " " in token:
@@ -238,7 +239,7 @@ class Server:
         answer = self._client.tasks.list(
             project=number, page=1, page_size=size, fields="all", query=json.dumps(query), **asked
         ).response
-        return [item.model_dump() for item in answer.tasks], int(answer.total)
+        return [item.model_dump(warnings=False) for item in answer.tasks], int(answer.total)
 
 
 def sample_in(task: Mapping[str, Any]) -> str | None:
