@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
 
 from annotator.errors import UsageError
@@ -39,20 +38,20 @@ def local_files(root: Path) -> Hosting:
     return Hosting(folder, lambda name: f"/data/local-files/?d={FOLDER}/{name}", folder)
 
 
-def served(folder: Path, url: str, key: bytes, expires_at: datetime) -> Hosting:
+def served(folder: Path, url: str, key: bytes, expires_at: int) -> Hosting:
     """Excerpts that `annotate serve-media` serves at an address that runs out."""
-    from annotator.labelstudio.media_server import signed_url
+    from annotator.labelstudio.signed_urls import signed_url
 
     return Hosting(folder, lambda name: signed_url(url, name, key, expires_at), None)
 
 
-def hosting(environ: Mapping[str, str], folder: Path, expires_at: datetime) -> Hosting:
+def hosting(environ: Mapping[str, str], folder: Path, expires_at: int) -> Hosting:
     """What the environment asks for.
 
     Args:
         environ: with the document root, or the address and key of `annotate serve-media`.
         folder: for excerpts that we serve ourselves.
-        expires_at: when their addresses run out.
+        expires_at: when their addresses run out, seconds since 1970.
 
     Raises:
         UsageError: it asks for neither, or the key is unfit.
@@ -60,7 +59,7 @@ def hosting(environ: Mapping[str, str], folder: Path, expires_at: datetime) -> H
     if environ.get(ROOT):
         return local_files(Path(environ[ROOT]))
     if environ.get(MEDIA_URL):
-        from annotator.labelstudio.media_server import media_key
+        from annotator.labelstudio.signed_urls import media_key
 
         return served(folder, environ[MEDIA_URL], media_key(environ), expires_at)
     raise UsageError(
