@@ -94,6 +94,7 @@ def reviewer(chromium, label_studio) -> Iterator[Reviewer]:
 @pytest.fixture
 def workspace(tmp_path) -> Path:
     """A file of three clips that the starter has annotated."""
+    (tmp_path / "corpus").mkdir()
     media_samples.video(tmp_path / "corpus" / "a.mp4", seconds=6.0)
     rows = [["path", "start", "end", "transcript"]]
     rows += [["a.mp4", str(2 * n), str(2 * n + 1.5), f"words of clip {n}"] for n in range(CLIPS)]
@@ -153,7 +154,7 @@ def test_what_a_person_does_in_the_browser_is_what_comes_back(label_studio, revi
     assert (project["new"], project["problems"]) == (3, [])
     with sqlite3.connect(workspace / "annotate.db") as database:
         rows = database.execute(
-            "SELECT clip.text, state, unchanged, neutral, group_concat(label) FROM annotation "
+            "SELECT clip.text, annotation.state, unchanged, neutral, group_concat(label) FROM annotation "
             "JOIN clip ON clip.id = clip_id LEFT JOIN annotation_label ON annotation_id = "
             "annotation.id WHERE current GROUP BY annotation.id"
         ).fetchall()
