@@ -1,0 +1,1 @@
+"""A Label Studio project: clips go there to be judged, the judgements come back."""
