@@ -4,7 +4,7 @@ import json
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from annotator.labelstudio.interface import (
@@ -20,6 +20,8 @@ from annotator.store.review_records import Answer, AnswerState, GivenLabel
 MAX_COMMENT = 10_000  # characters that are kept
 MAX_RESULT = 200_000  # characters of an answer's own words
 MAX_NUMBER = 2**63 - 1  # that a database takes
+MAX_SHOWN = 60  # characters of a label nobody asked for
+FIRST_YEAR = 1970
 
 Json = Mapping[str, Any]
 
@@ -60,6 +62,8 @@ def read_task(raw: Json, shape: Interface, people: Mapping[int, str]) -> TaskAns
             answer, odd = _answer(_object(given), number, shape, people)
         except Unreadable as error:
             raise Unreadable(f"task {number}: {error}") from None
+        if any(answer.number == other.number for other in answers):
+            raise Unreadable(f"task {number}: annotation {answer.number} is there twice")
         answers.append(answer)
         problems += [f"task {number}, annotation {answer.number}: {line}" for line in odd]
     changed_at = _moment(raw.get("updated_at"), "a task's time")
@@ -70,12 +74,16 @@ def _answer(
     raw: Json, task: int, shape: Interface, people: Mapping[int, str]
 ) -> tuple[Answer, list[str]]:
     result = [_object(item) for item in _list(raw.get("result"), "an answer's result")]
-    if len(json.dumps(result)) > MAX_RESULT:
+    if _length(result) > MAX_RESULT:
         raise Unreadable("it is longer than any answer to these questions can be")
     picked, origin = _choices(result, EMOTIONS)
     unusable = UNUSABLE in _choices(result, QUALITY)[0]
     skipped = raw.get("was_cancelled") is True
-    odd = [f"no label of the project: {name!r}" for name in picked if not _offered(name, shape)]
+    odd = [
+        f"no label of the project: {name[:MAX_SHOWN]!r}"
+        for name in picked
+        if not _offered(name, shape)
+    ]
     labels = () if skipped or unusable else _labels(result, picked, origin, shape)
     neutral = not (skipped or unusable or labels) and shape.neutral in picked
     if labels and shape.neutral in picked:
@@ -169,9 +177,19 @@ def _person(raw: object, people: Mapping[int, str]) -> str:
 
 
 def _seconds(raw: object) -> float | None:
-    if isinstance(raw, int | float) and not isinstance(raw, bool) and math.isfinite(raw):
-        return max(0.0, float(raw))
-    return None
+    try:
+        seconds = float(raw) if isinstance(raw, int | float) else math.nan
+    except OverflowError:  # a whole number of more than 308 digits
+        return None
+    return max(0.0, seconds) if math.isfinite(seconds) and not isinstance(raw, bool) else None
+
+
+def _length(result: list[Json]) -> int:
+    """Of an answer as JSON, the strict one: not every database takes a NaN."""
+    try:
+        return len(json.dumps(result, allow_nan=False))
+    except (ValueError, TypeError, RecursionError):
+        raise Unreadable("it is not of numbers, texts, lists and objects") from None
 
 
 def _number(raw: object, what: str) -> int:
@@ -186,9 +204,14 @@ def _moment(raw: object, what: str) -> datetime:
             raw = datetime.fromisoformat(raw)
         except ValueError:
             raw = None
-    if not isinstance(raw, datetime) or raw.tzinfo is None:
-        raise Unreadable(f"{what} must be a date and time with its zone")
-    return raw
+    try:
+        if isinstance(raw, datetime) and raw.tzinfo is not None:
+            moment = raw.astimezone(UTC)
+            if moment.year >= FIRST_YEAR:
+                return moment
+    except OverflowError:
+        pass
+    raise Unreadable(f"{what} must be a date and time with its zone")
 
 
 def _object(raw: object) -> Json:

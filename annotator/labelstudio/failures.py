@@ -9,6 +9,7 @@ from annotator.errors import EnvironmentFault, UsageError
 
 URL = "LABEL_STUDIO_URL"
 KEY = "LABEL_STUDIO_API_KEY"
+MAX_DIGITS = 9  # of the seconds a server wants us to wait
 MAX_DETAIL = 200  # characters of what a server says that are repeated
 
 
@@ -66,7 +67,8 @@ def translated(address: str, what: str) -> Iterator[None]:
         ) from None
     except ApiError as error:
         raise _refused(error, where, what) from None
-    except (ParsingError, ValidationError, ValueError, TypeError, KeyError, AttributeError):
+    except (ParsingError, ValidationError, ValueError, TypeError, KeyError, AttributeError,
+            RecursionError):  # fmt: skip
         raise _page(where, what) from None
 
 
@@ -74,7 +76,7 @@ def translated(address: str, what: str) -> Iterator[None]:
 _CERTAIN = {
     401: f"does not accept the token{{detail}}; set {KEY} to a valid one (Account & Settings)",
     403: "does not allow it{detail}; use the token of a user who may",
-    429: "is asked too often; wait and try again",
+    429: "is asked too often; wait{wait} and try again",
 }
 
 
@@ -91,7 +93,9 @@ def _refused(error: Any, where: str, what: str) -> EnvironmentFault | UsageError
         )
     elif status in _CERTAIN:
         wait = retry_after(error.headers or {}) if status == 429 else None
-        message = _CERTAIN[status].format(detail=detail)
+        message = _CERTAIN[status].format(
+            detail=detail, wait="" if wait is None else f" {wait:.0f} s"
+        )
         fault = ServerFault(f"{said} {message}", certain=True, retry_s=wait)
     elif status == 404:
         fault = Missing(f"{said} has no such thing{detail}")
@@ -119,7 +123,9 @@ def retry_after(headers: Any) -> float | None:
     (7.0, None, None)
     """
     said = {str(name).lower(): value for name, value in dict(headers).items()}.get("retry-after")
-    return float(said) if isinstance(said, str) and said.isascii() and said.isdigit() else None
+    if not isinstance(said, str) or len(said) > MAX_DIGITS:
+        return None
+    return float(said) if said.isascii() and said.isdigit() else None
 
 
 def _detail(body: object) -> str:

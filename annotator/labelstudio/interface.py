@@ -4,10 +4,13 @@ It is built from the labels alone, and answers are read by the same names, so th
 drift apart. Nothing of the model's is in it: pre-annotations come with a task or not at all.
 """
 
+import itertools
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from xml.etree.ElementTree import Element, SubElement, indent, tostring
+
+from annotator.errors import UsageError
 
 EMOTIONS = "emotions"
 QUALITY = "quality"
@@ -17,6 +20,7 @@ NEUTRAL = "neutral"
 UNUSABLE = "unusable"
 MAX_INTENSITY = 5
 _KEYS = "1234567890"
+_NO_XML = re.compile("[^\t\n\r\\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,13 +39,25 @@ class Interface:
 def interface(labels: Sequence[str]) -> Interface:
     """The interface of a label set.
 
+    Raises:
+        UsageError: a label has a control character or half of one, which XML cannot hold.
+
     >>> interface(["happy", "très sad"]).intensities
     ('intensity_happy', 'intensity_tr_s_sad')
     """
     names: list[str] = []
     for label in labels:
+        if _NO_XML.search(label):
+            raise UsageError(
+                f"Label Studio cannot show the label {label!r}: rename it to text without "
+                "control characters"
+            )
         name = "intensity_" + re.sub(r"[^a-z0-9]+", "_", label.lower()).strip("_")
-        names.append(name if name not in names else f"{name}_{len(names)}")
+        places = itertools.count(len(names))
+        free = name
+        while free in names:
+            free = f"{name}_{next(places)}"
+        names.append(free)
     neutral = None if NEUTRAL in labels else NEUTRAL
     return Interface(tuple(labels), neutral, tuple(names))
 

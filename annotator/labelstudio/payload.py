@@ -116,7 +116,7 @@ def check(tasks: Sequence[Json], shape: Interface) -> None:
         for said in made.get("predictions", ()):
             picked = {c for item in said["result"] for c in item["value"]["choices"]}
             if not picked <= offered:
-                raise ValueError(f"no choice of the project: {', '.join(picked - offered)}")
+                raise ValueError(f"no choice of the project: {sorted(picked - offered)}")
             if not said["model_version"] or not 0 <= said["score"] <= 1:
                 raise ValueError("a prediction needs a version, and a score from 0 to 1")
 

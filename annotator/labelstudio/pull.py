@@ -1,17 +1,18 @@
 """Fetch what people answered: every answer of every person, as far as it has changed."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from annotator.labelstudio.answers import TaskAnswers, Unreadable, read_task
-from annotator.labelstudio.interface import interface
-from annotator.labelstudio.server import Server
+from annotator.labelstudio.interface import Interface, interface
+from annotator.labelstudio.server import Server, sample_in
 from annotator.store.engine import Store
-from annotator.store.review_records import Answer, Pulled, ReviewProject
+from annotator.store.review_records import Answer, Pulled, ReviewProject, SentTask
 
-OVERLAP = timedelta(seconds=5)  # what a server commits late, or with a clock of its own
+OVERLAP = timedelta(seconds=5)  # what a server commits late
 CHUNK = 200  # tasks saved at a time
+MAX_NAMED = 10  # tasks that a line names
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +35,9 @@ def pull(
 ) -> Pull:
     """Fetch the tasks that changed since the last pull, and make their answers ours.
 
+    The next pull begins at the newest change of before this one began. What people do while it
+    reads is newer than that, and is read again.
+
     Args:
         store: where the answers go.
         server: to ask.
@@ -48,36 +52,53 @@ def pull(
     """
     held = server.project(project.number).tasks
     pulling = _Pulling(store, server, project)
+    newest = pulling.newest_change()
     since = None if everything or project.pulled_to is None else project.pulled_to - OVERLAP
     for raw in server.changed(project.number, since):
         pulling.take(raw)
         if len(pulling.found) >= CHUNK:
+            progress(len(pulling.found))
             pulling.save(None)
-            progress(CHUNK)
     progress(len(pulling.found))
-    pulling.save(pulling.newest)
-    gone = pulling.find_gone() if held != len(pulling.ours) else 0
-    return Pull(pulling.saved, pulling.tasks, gone, tuple(pulling.problems))
+    pulling.save(newest)
+    gone = pulling.find_gone() if held != len(pulling.ours) or pulling.foreign else 0
+    return Pull(pulling.saved, pulling.tasks, gone, pulling.odd())
 
 
 @dataclass(slots=True)
 class _Pulling:
-    """One pull under way."""
+    """One pull under way. `ours` are our tasks by their number, `foreign` those of others."""
 
     store: Store
     server: Server
     project: ReviewProject
     saved: Pulled = field(default_factory=Pulled)
     tasks: int = 0
-    newest: datetime | None = None
+    unread: bool = False
     problems: list[str] = field(default_factory=list)
+    foreign: set[int] = field(default_factory=set)
     found: dict[int, Sequence[Answer]] = field(default_factory=dict)
-    ours: set[int] = field(init=False)
+    shape: Interface = field(init=False)
+    ours: dict[int, str] = field(init=False)
+    _book: dict[str, SentTask] = field(init=False)
     _people: Mapping[int, str] | None = None
 
     def __post_init__(self) -> None:
-        book = self.store.tasks(self.project.project_id)
-        self.ours = {t.number for t in book if t.state == "there" and t.number is not None}
+        self.shape = interface(self.project.labels)
+        self._book = {t.sample: t for t in self.store.tasks(self.project.project_id)}
+        self.ours = {
+            task.number: sample
+            for sample, task in self._book.items()
+            if task.state == "there" and task.number is not None
+        }
+
+    def newest_change(self) -> datetime | None:
+        """When a task changed last, by the server's own clock."""
+        raw = self.server.changed_last(self.project.number)
+        try:
+            return None if raw is None else read_task(raw, self.shape, {}).changed_at
+        except Unreadable:
+            return None  # the cursor stays
 
     def take(self, raw: Mapping[str, object]) -> None:
         """Read a task; one that is not ours is left alone."""
@@ -85,26 +106,56 @@ class _Pulling:
             read = self._read(raw)
         except Unreadable as error:
             self.problems.append(f"a task was left alone: {error}")
+            self.unread = True
             return
-        self.newest = max(filter(None, (self.newest, read.changed_at)))
-        if read.task not in self.ours:
-            self.problems.append(f"task {read.task} is not one of ours and was left alone")
+        if not self._is_ours(read.task, sample_in(raw)):
+            self.foreign.add(read.task)
             return
         self.tasks += 1
         self.problems += read.problems
         self.found[read.task] = read.answers
 
+    def _is_ours(self, number: int, sample: str | None) -> bool:
+        """Whether it is the task of a sample of ours: numbers alone are used again by servers.
+
+        One that a push was sending when it was cut off, or that had gone and is back, is there.
+        """
+        known = None if sample is None else self._book.get(sample)
+        if known is None or self.ours.get(number, known.sample) != known.sample:
+            return False
+        if known.state == "there":
+            return known.number == number
+        self.store.sent(self.project.project_id, {known.sample: number})
+        self._book[known.sample] = replace(known, state="there", number=number)
+        self.ours[number] = known.sample
+        return True
+
     def _read(self, raw: Mapping[str, object]) -> TaskAnswers:
         if self._people is None and raw.get("annotations"):
             self._people = self.server.people()
-        return read_task(raw, interface(self.project.labels), self._people or {})
+        return read_task(raw, self.shape, self._people or {})
 
     def save(self, pulled_to: datetime | None) -> None:
         """Write down what was found; the cursor moves once all of it is."""
-        self.saved += self.store.save_answers(self.project.project_id, self.found, pulled_to)
+        self.saved += self.store.save_answers(
+            self.project.project_id,
+            self.found,
+            None if self.unread else pulled_to,
+            self.project.pulled_to,
+        )
         self.found = {}
 
     def find_gone(self) -> int:
         """Write down which of our tasks are no longer there; their answers stay."""
-        there = self.server.task_numbers(self.project.number)
-        return self.store.gone(self.project.project_id, sorted(self.ours - there))
+        there = self.server.task_numbers(self.project.number) - self.foreign
+        return self.store.gone(self.project.project_id, sorted(self.ours.keys() - there))
+
+    def odd(self) -> tuple[str, ...]:
+        """What is odd about what was read, a line each."""
+        if not self.foreign:
+            return tuple(self.problems)
+        named = ", ".join(str(number) for number in sorted(self.foreign)[:MAX_NAMED])
+        more = ", ..." if len(self.foreign) > MAX_NAMED else ""
+        count = "1 task is" if len(self.foreign) == 1 else f"{len(self.foreign)} tasks are"
+        line = f"{count} not ours or doubles of ours, and left alone: {named}{more}"
+        return (*self.problems, line)

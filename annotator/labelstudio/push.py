@@ -15,7 +15,8 @@ from pathlib import Path
 
 from annotator.errors import UsageError
 from annotator.labelstudio.failures import ServerFault
-from annotator.labelstudio.payload import Json
+from annotator.labelstudio.interface import interface
+from annotator.labelstudio.payload import Json, check
 from annotator.labelstudio.server import Server
 from annotator.store.engine import Store
 from annotator.store.review_records import ReviewProject
@@ -74,7 +75,9 @@ def push(
         ServerFault: the server did not do it; what is there is written down, and the same call
             goes on from there.
         UsageError: it does not accept a task.
+        ValueError: a task shows what the project does not ask; nothing was sent.
     """
+    check([task.payload for task in outgoing], interface(project.labels))
     sending = _Sending(store, server, project, model_id, shown, sleep)
     there = sending.already(outgoing)
     progress(len(there))

@@ -17,7 +17,6 @@ Json = dict[str, Any]
 
 TIMEOUT_S = 60.0  # of an answer; of a connection, 5
 IMPORT_TIMEOUT_S = 300.0  # a slow server takes long over 500 tasks
-RETRIES = 2  # of what may be repeated; an import may not
 PAGE = 100  # tasks a page: the server's own limit
 LOOK_UP = 100  # samples in one query: its address stays short enough for any proxy
 
@@ -62,7 +61,8 @@ def account(environ: Mapping[str, str]) -> Account | None:
         raise UsageError(f"{KEY} is set and {URL} is not: set it to the server's address")
     try:
         parts = urlsplit(address)
-        fit = parts.scheme in {"http", "https"} and parts.hostname and parts.username is None
+        host = parts.hostname and parts.port != 0
+        fit = parts.scheme in {"http", "https"} and host and parts.username is None
     except ValueError:
         fit = False
     if not fit or not token.isascii() or not token.isprintable() or " " in token:
@@ -81,15 +81,17 @@ class Server:
         import httpx
         import label_studio_sdk
 
+        from annotator.labelstudio.client import PatientClient
+
         self.address = account.address
         timeout = httpx.Timeout(timeout_s, connect=min(5.0, timeout_s))
         with translated(self.address, "use the token"):
             sdk: Any = label_studio_sdk
             self._client: Any = sdk.LabelStudio(
-                base_url=account.address,
+                base_url=account.address + "/",  # else it forgets a path when it renews a token
                 api_key=account.token,
-                max_retries=RETRIES,
-                httpx_client=httpx.Client(timeout=timeout, follow_redirects=False),
+                max_retries=0,
+                httpx_client=PatientClient(timeout=timeout, follow_redirects=False),
             )
 
     def projects(self, title: str) -> list[RemoteProject]:
@@ -107,9 +109,7 @@ class Server:
     def create_project(self, title: str, config: str, **settings: object) -> RemoteProject:
         """Make a project. Where that is uncertain, ask for `projects` before trying again."""
         with translated(self.address, f"make the project {title!r}"):
-            made = self._client.projects.create(
-                title=title, label_config=config, request_options={"max_retries": 0}, **settings
-            )
+            made = self._client.projects.create(title=title, label_config=config, **settings)
             return self.project(int(made.id))
 
     def update_project(self, number: int, **settings: object) -> None:
@@ -126,7 +126,6 @@ class Server:
             self._client.views.create(
                 project=number,
                 data={"title": title, "type": "list", "target": "tasks", "ordering": [order]},
-                request_options={"max_retries": 0},
             )
 
     def import_tasks(self, number: int, tasks: Sequence[Json]) -> list[int]:
@@ -135,7 +134,7 @@ class Server:
         Raises:
             ServerFault: it was not done, or if that is not `certain`, perhaps it was.
         """
-        options = {"max_retries": 0, "timeout_in_seconds": IMPORT_TIMEOUT_S}
+        options = {"timeout_in_seconds": IMPORT_TIMEOUT_S}
         what = f"send {len(tasks)} tasks to project {number}"
         with translated(self.address, what):
             answer = self._client.projects.import_tasks(
@@ -154,25 +153,30 @@ class Server:
         wanted = set(samples)
         for first in range(0, len(samples), LOOK_UP):
             pattern = "^(" + "|".join(samples[first : first + LOOK_UP]) + ")$"
-            query = _filter("filter:tasks:data.sample_id", "regex", "String", pattern)
-            for item in self._tasks(number, query, include="id,data"):
-                sample = item.get("data", {}).get("sample_id")
-                if sample in wanted and isinstance(item.get("id"), int):
+            wanted_ones = _filter("tasks:data.sample_id", "regex", "String", pattern)
+            for item in self._tasks(number, wanted_ones, include="id,data"):
+                sample = sample_in(item)
+                if sample in wanted:
                     found.setdefault(sample, []).append(item["id"])
         return {sample: sorted(numbers) for sample, numbers in found.items()}
 
     def changed(self, number: int, since: datetime | None) -> Iterator[Json]:
         """The tasks of a project that changed after a moment, or all, with their annotations."""
-        query = None
+        newer = []
         if since is not None:
             moment = since.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
-            query = _filter("filter:tasks:updated_at", "greater", "Datetime", moment)
-        yield from self._tasks(number, query)
+            newer = [_filter("tasks:updated_at", "greater", "Datetime", moment)]
+        yield from self._tasks(number, *newer)
+
+    def changed_last(self, number: int) -> Json | None:
+        """Of a project's tasks the one that changed last, its number and time only."""
+        with translated(self.address, f"read tasks of project {number}"):
+            found, _ = self._page(number, [], "-tasks:updated_at", 1, include="id,updated_at")
+        return found[0] if found else None
 
     def task_numbers(self, number: int) -> set[int]:
         """The numbers of all tasks in a project."""
-        return {n for item in self._tasks(number, None, include="id")
-                if isinstance(n := item.get("id"), int)}  # fmt: skip
+        return {item["id"] for item in self._tasks(number, include="id")}
 
     def annotated(self, task: int) -> bool:
         """Whether anybody has answered a task or begun to."""
@@ -201,36 +205,56 @@ class Server:
                 path=folder,
                 title=title,
                 use_blob_urls=True,
-                request_options={"max_retries": 0},
             )
 
-    def _tasks(self, number: int, query: Json | None, include: str | None = None) -> Iterator[Json]:
+    def _tasks(self, number: int, *filters: Json, include: str | None = None) -> Iterator[Json]:
         """Tasks in the order of their numbers, page by page.
 
-        A page that the server fails on ends in an error: the SDK's own pager takes any 404 for
-        the end.
+        A page begins after the last one's tasks. Counted pages would shift, and tasks fall between
+        two of them, whenever others remove one.
         """
-        asked: Json = {"project": number, "page_size": PAGE, "fields": "all"}
-        if query is not None:
-            asked["query"] = json.dumps({"filters": query, "ordering": ["tasks:id"]})
-        if include is not None:
-            asked["include"] = include
-        seen, page, total = 0, 1, 1
-        while seen < total:
-            with translated(self.address, f"read tasks of project {number}"):
-                answer = self._client.tasks.list(page=page, **asked).response
-                items = [item.model_dump() for item in answer.tasks]
-                total = int(answer.total)
-            if not items:
-                return  # others removed some in the meantime
-            yield from items
-            seen += len(items)
-            page += 1
+        last, more = 0, True
+        while more:
+            what = f"read tasks of project {number}"
+            with translated(self.address, what):
+                rest = [*filters, _filter("tasks:id", "greater", "Number", last)]
+                found, total = self._page(number, rest, "tasks:id", PAGE, include)
+                numbers = [int(item["id"]) for item in found]
+            more = len(found) < total
+            if more and (not found or min(numbers) <= last):
+                raise ServerFault(
+                    f"cannot {what}: the server says there are {total} more and does not send "
+                    "them; try again",
+                    certain=True,
+                )
+            last = max(numbers, default=last)
+            yield from found
+
+    def _page(
+        self, number: int, filters: list[Json], order: str, size: int, include: str | None = None
+    ) -> tuple[list[Json], int]:
+        """The first of the tasks that pass the filters, and how many do."""
+        query = {"filters": {"conjunction": "and", "items": filters}, "ordering": [order]}
+        asked: Json = {} if include is None else {"include": include}
+        answer = self._client.tasks.list(
+            project=number, page=1, page_size=size, fields="all", query=json.dumps(query), **asked
+        ).response
+        return [item.model_dump(warnings=False) for item in answer.tasks], int(answer.total)
 
 
-def _filter(name: str, operator: str, kind: str, value: str) -> Json:
-    item = {"filter": name, "operator": operator, "type": kind, "value": value}
-    return {"conjunction": "and", "items": [item]}
+def sample_in(task: Mapping[str, Any]) -> str | None:
+    """The sample a task carries, if it is of our making.
+
+    >>> sample_in({"data": {"sample_id": "ab"}}), sample_in({"data": None})
+    ('ab', None)
+    """
+    data = task.get("data")
+    sample = data.get("sample_id") if isinstance(data, Mapping) else None
+    return sample if isinstance(sample, str) else None
+
+
+def _filter(name: str, operator: str, kind: str, value: object) -> Json:
+    return {"filter": f"filter:{name}", "operator": operator, "type": kind, "value": value}
 
 
 def _project(item: Any) -> RemoteProject:

@@ -27,7 +27,7 @@ def save_answers(
             total += _save(connection, project_id, clips[task], answer, old)
     lost = [row.id for number, row in known.items() if number not in seen]
     for row_id in lost:
-        _retire(connection, row_id, datetime.now(UTC))
+        _delete(connection, row_id)
     return total + Pulled(deleted=len(lost))
 
 
@@ -63,11 +63,20 @@ def _save(
 ) -> Pulled:
     if old is not None and epoch_ms(old.updated_at) == epoch_ms(answer.updated_at):
         return Pulled(known=1)
-    if old is not None:
-        _retire(connection, old.id, None)
+    replaced = _replace(connection, project_id, answer.number)
     if not _revive(connection, project_id, answer):
         _enter(connection, project_id, clip_id, answer)
-    return Pulled(new=1) if old is None else Pulled(changed=1)
+    return Pulled(changed=1) if replaced else Pulled(new=1)
+
+
+def _replace(connection: Connection, project_id: int, number: int) -> bool:
+    """Retire what is present of an answer, whichever task it was about; whether anything was."""
+    retired = connection.execute(
+        update(Annotation)
+        .where(Annotation.project_id == project_id, Annotation.number == number, Annotation.current)
+        .values(current=False)
+    )
+    return retired.rowcount > 0
 
 
 def _revive(connection: Connection, project_id: int, answer: Answer) -> bool:
@@ -84,11 +93,11 @@ def _revive(connection: Connection, project_id: int, answer: Answer) -> bool:
     return again.rowcount > 0
 
 
-def _retire(connection: Connection, row_id: int, deleted_at: datetime | None) -> None:
+def _delete(connection: Connection, row_id: int) -> None:
     connection.execute(
         update(Annotation)
         .where(Annotation.id == row_id)
-        .values(current=False, deleted_at=deleted_at)
+        .values(current=False, deleted_at=datetime.now(UTC))
     )
 
 

@@ -307,6 +307,7 @@ class Store:
         project_id: int,
         found: Mapping[int, Sequence[Answer]],
         pulled_to: datetime | None = None,
+        pulled_from: datetime | None = None,
     ) -> Pulled:
         """Make the present answers about tasks those that were found there, and move the cursor.
 
@@ -316,7 +317,9 @@ class Store:
         Args:
             project_id: of the tasks.
             found: task number → all answers about it that are on the server, perhaps none.
-            pulled_to: the newest change that was seen; None leaves the cursor where it is.
+            pulled_to: up to when changes were seen; None leaves the cursor where it is.
+            pulled_from: the cursor that the answers were read from. If another pull has moved it
+                since, the older of both stands: each may have put older answers in place of newer.
 
         Raises:
             KeyError: a task is none that we sent.
@@ -324,7 +327,7 @@ class Store:
         with self._write() as connection:
             saved = annotations.save_answers(connection, project_id, found)
             if pulled_to is not None:
-                tasks.pulled_to(connection, project_id, pulled_to)
+                tasks.move_cursor(connection, project_id, pulled_from, pulled_to)
             return saved
 
     def answers(self, project_id: int | None = None) -> list[ClipAnswer]:

@@ -49,9 +49,15 @@ def projects(connection: Connection, server: str | None) -> list[ReviewProject]:
     return [_project(row) for row in connection.execute(chosen)]
 
 
-def pulled_to(connection: Connection, project_id: int, moment: datetime) -> None:
-    """Move a project's cursor."""
-    connection.execute(update(Project).where(Project.id == project_id).values(pulled_to=moment))
+def move_cursor(
+    connection: Connection, project_id: int, start: datetime | None, end: datetime
+) -> None:
+    """Move a project's cursor; see `Store.save_answers`."""
+    chosen: Any = select(Project.pulled_to).where(Project.id == project_id)
+    now: datetime | None = connection.scalar(chosen)
+    if now is not None and now != start:
+        end = min(now, end)
+    connection.execute(update(Project).where(Project.id == project_id).values(pulled_to=end))
 
 
 def tasks(connection: Connection, project_id: int) -> list[SentTask]:
