@@ -1,0 +1,75 @@
+"""Answer Label Studio as its ML backend: serve."""
+
+import os
+from typing import TYPE_CHECKING
+
+import click
+
+from annotator.commands.options import device_option, workspace_option
+
+if TYPE_CHECKING:
+    from annotator.workspace import Workspace
+
+
+@click.command()
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen at.")
+@click.option(
+    "--port", type=click.IntRange(1, 65_535), default=9090, show_default=True, help="Likewise."
+)
+@click.option("--model", help="Model version. [default: as for run]")
+@click.option(
+    "--allow-host",
+    "names",
+    multiple=True,
+    help="A name the server is reached by, besides localhost; may be given several times.",
+)
+@device_option
+@workspace_option()
+def serve(
+    host: str,
+    port: int,
+    model: str | None,
+    names: tuple[str, ...],
+    device: str,
+    workspace: "Workspace",
+) -> None:
+    """Serve predictions with uncertainty to Label Studio, as a machine learning backend.
+
+    Connect it in a project that `annotate push` made, under Settings, Model. Answers are those of
+    the workspace; a clip that the model has not seen is answered from cached features, and one
+    without any gets no prediction. As a webhook of the project (Settings, Webhooks), with /webhook
+    after the address, it has `annotate pull --watch` pull at once.
+
+    Other machines are let in only with a token in ANNOTATE_SERVE_TOKEN, which then everyone must
+    show: as the password of basic authentication (any user), or in a webhook as the header
+    Authorization with "Bearer" and the token.
+
+    \b
+    Examples:
+      annotate serve
+      annotate serve --host 0.0.0.0 --port 9090 --model mosei
+    """
+    from annotator import console, registry
+    from annotator.labelstudio.backend import serve_backend
+    from annotator.labelstudio.guard import names_of, token_of
+    from annotator.labelstudio.live import open_answering
+
+    token_of(os.environ, host)  # refused before the model is loaded
+    names_of(host, names)
+    with workspace.open_store() as store:
+        version = registry.choose(workspace, model)
+        console.warn_if_untrained(version)
+        answering = open_answering(store, workspace.cache(), version, device)
+
+        def ready(address: str) -> None:
+            console.say(f"Model {answering.version} answers at {address}; Ctrl-C stops.")
+
+        serve_backend(
+            answering,
+            workspace.pull_hint,
+            host,
+            port,
+            environ=os.environ,
+            names=names,
+            ready=ready,
+        )
