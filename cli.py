@@ -49,6 +49,7 @@ for _command in (
     review.pull,
     review.agreement,
     serve.serve,
+    serve.serve_media,
     training.train,
     training.evaluate,
     experiments.ablate,

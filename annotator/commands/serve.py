@@ -1,7 +1,8 @@
-"""Answer Label Studio as its ML backend: serve."""
+"""Servers that Label Studio and its pages ask: serve, serve-media."""
 
 import os
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 import click
 
@@ -35,7 +36,7 @@ def serve(
 ) -> None:
     """Serve predictions with uncertainty to Label Studio, as a machine learning backend.
 
-    Connect it in a project that `annotate push` made, under Settings, Model. Answers are those of
+    Connect it in a project that `annotate export` made, under Settings, Model. Answers are those of
     the workspace; a clip that the model has not seen is answered from cached features, and one
     without any gets no prediction. As a webhook of the project (Settings, Webhooks), with /webhook
     after the address, it has `annotate pull --watch` pull at once.
@@ -73,3 +74,48 @@ def serve(
             names=names,
             ready=ready,
         )
+
+
+@click.command("serve-media")
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen at.")
+@click.option(
+    "--port", type=click.IntRange(1, 65_535), default=8081, show_default=True, help="Likewise."
+)
+@click.option(
+    "--origin",
+    help="The one whose pages may read the clips, as in https://labels.example.org. "
+    "[default: that of LABEL_STUDIO_URL]",
+)
+@workspace_option()
+def serve_media(host: str, port: int, origin: str | None, workspace: "Workspace") -> None:
+    """Serve the clips that were exported, and nothing else, to the pages of Label Studio.
+
+    Needed where Label Studio cannot serve them itself, as on another machine. Addresses are signed
+    and run out. ANNOTATE_MEDIA_KEY signs them, and must be the same for `annotate export`;
+    ANNOTATE_MEDIA_URL tells that command where this one is reached.
+
+    \b
+    Examples:
+      export ANNOTATE_MEDIA_KEY=$(openssl rand -hex 32) ANNOTATE_MEDIA_URL=http://localhost:8081
+      annotate export --uncertain-top 100
+      annotate serve-media
+    """
+    from annotator import console
+    from annotator.labelstudio.failures import URL
+    from annotator.labelstudio.media_server import serve_media as serve_clips
+    from annotator.labelstudio.signed_urls import media_key
+
+    key = media_key(os.environ)
+    if origin is None:
+        server = urlsplit(os.environ.get(URL, ""))
+        if not server.netloc:
+            raise click.UsageError(f"say whose pages may read the clips: --origin, or set {URL}")
+        origin = f"{server.scheme}://{server.netloc}"
+    serve_clips(
+        workspace.excerpts,
+        key,
+        origin,
+        host=host,
+        port=port,
+        ready=lambda address: console.say(f"Clips are served at {address}; Ctrl-C stops."),
+    )
