@@ -55,9 +55,16 @@ def print_review(review: Review, *, dry_run: bool, as_json: bool) -> None:
     elif review.push is None:
         say(f"Wrote {review.chosen - len(review.failed)} tasks to {review.out}{copies}.")
         say(
-            "Import the file in Label Studio, or have it sent: set LABEL_STUDIO_URL and "
-            "LABEL_STUDIO_API_KEY (Account & Settings there) and repeat the command."
+            "To have them sent, set LABEL_STUDIO_URL and LABEL_STUDIO_API_KEY (Account & Settings "
+            "there) and repeat the command; or import the file in Label Studio."
         )
+        if review.storage is not None:
+            say(
+                "For the clips to play, start Label Studio with "
+                "LABEL_STUDIO_LOCAL_FILES_SERVING_ENABLED=true and "
+                f"LABEL_STUDIO_LOCAL_FILES_DOCUMENT_ROOT={review.storage.parent}, and add "
+                f"{review.storage} as a local storage of the project."
+            )
     else:
         doubles = f", {review.push.doubles} doubles removed" if review.push.doubles else ""
         say(

@@ -165,7 +165,7 @@ def _review(
     store: "Store", workspace: "Workspace", model: "ModelVersion", ranking: Ranking, asked: _Asked
 ) -> "Review":
     from annotator.labelstudio import export as reviews
-    from annotator.labelstudio.hosting import hosting
+    from annotator.labelstudio.hosting import NOWHERE, hosting, local_files
     from annotator.labelstudio.interface import interface
     from annotator.labelstudio.payload import Sent
     from annotator.labelstudio.projects import Wanted
@@ -179,10 +179,17 @@ def _review(
     wanted = Wanted(asked.named, model.labels, asked.overlap, asked.shown)
     with closing(_ranked(store, model, ranking, None)) as clips:
         chosen = reviews.choose(clips, ranking.top)
+    if not chosen.clips:
+        raise UsageError(
+            f"model {model.name!r} has annotated no such clips: `annotate run CORPUS` first"
+        )
     if asked.dry_run:
         return reviews.look(store, Server(found) if found else None, wanted, chosen)
     expires_at = int(time.time()) + asked.days * DAY_S
     place = hosting(os.environ, workspace.excerpts, expires_at)
+    if place is None and found:
+        raise UsageError(NOWHERE)
+    place = place or local_files(workspace.root, workspace.excerpts.name)
     server = Server(found) if found else None
     thresholds = dict(
         zip(model.labels, thresholds_of(open_model(model.path), model.labels), strict=True)

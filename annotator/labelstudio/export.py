@@ -56,7 +56,8 @@ class Review:
     """What came of it: where clips went, the push if there was one, and what was left out.
 
     `there` counts tasks that were there before. `project` is None where there is none yet, `push`
-    where nothing was sent. `out` is the file that was written in a server's place.
+    where nothing was sent. `out` is the file that was written in a server's place, and `storage`
+    the folder that Label Studio is to serve the excerpts from, if it is to.
     """
 
     title: str
@@ -66,6 +67,7 @@ class Review:
     project: int | None = None
     push: Push | None = None
     out: Path | None = None
+    storage: Path | None = None
     failed: tuple[Failed, ...] = ()
 
 
@@ -163,7 +165,7 @@ def write(parcel: Parcel, out: Path) -> Review:
     """
     with destination(out) as file:
         json.dump([task.payload for task in parcel.outgoing], file, indent=1)
-    return replace(_packed(parcel), out=out)
+    return replace(_packed(parcel), out=out, storage=parcel.hosting.storage)
 
 
 def _packed(parcel: Parcel) -> Review:
