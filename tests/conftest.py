@@ -1,12 +1,14 @@
 """Fixtures of all tests: a folder of its own for each, and shared data where there is any."""
 
 import os
+import shutil
 from pathlib import Path
 
 import pytest
 import torch
 
 from commands import annotate
+from needed import lacking
 from toy_corpus import ARGUMENTS, write_parquet
 
 REPOSITORY = Path(__file__).resolve().parent.parent
@@ -26,6 +28,15 @@ def shared() -> Path:
     if not folder.is_dir():
         pytest.skip("the shared data folder is not there (set ANNOTATE_SHARED)")
     return folder
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Path:
+    """The system's browser, for playwright's `executable_path`."""
+    found = shutil.which("chromium")
+    if found is None:
+        lacking("no `chromium` is on the PATH: install the system's package")
+    return Path(found)
 
 
 @pytest.fixture(scope="session")
