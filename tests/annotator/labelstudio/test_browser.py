@@ -154,9 +154,9 @@ def test_what_a_person_does_in_the_browser_is_what_comes_back(label_studio, revi
     assert (project["new"], project["problems"]) == (3, [])
     with sqlite3.connect(workspace / "annotate.db") as database:
         rows = database.execute(
-            "SELECT clip.text, annotation.state, unchanged, neutral, group_concat(label) FROM annotation "
-            "JOIN clip ON clip.id = clip_id LEFT JOIN annotation_label ON annotation_id = "
-            "annotation.id WHERE current GROUP BY annotation.id"
+            "SELECT clip.text, annotation.state, unchanged, neutral, group_concat(label) "
+            "FROM annotation JOIN clip ON clip.id = clip_id "
+            "LEFT JOIN annotation_label ON annotation_id = annotation.id WHERE current GROUP BY annotation.id"
         ).fetchall()
     found = {
         text: (
