@@ -1,5 +1,6 @@
-import multiprocessing
 import os
+import subprocess
+import sys
 import time
 from dataclasses import replace
 
@@ -124,23 +125,34 @@ def test_no_more_is_begun_than_is_taken(tmp_path, request_):
     assert all(name.endswith(".mp4") and name[0] != "." for name in names(tmp_path))
 
 
-def make_one(folder, request, begin, made):
-    begin.wait()
-    made.put(ExcerptCache(folder).get(request).made)
+MAKE_ONE = """
+import sys
+from pathlib import Path
+from annotator.labelstudio.excerpts import ExcerptCache, ExcerptRequest
+request = ExcerptRequest("sample-0001", Path(sys.argv[2]), "hash-a", 1000, 2000)
+print("ready", flush=True)
+sys.stdin.readline()
+print(ExcerptCache(Path(sys.argv[1])).get(request).made)
+"""
 
 
-def test_two_processes_make_it_once(tmp_path, request_):
-    context = multiprocessing.get_context("spawn")
-    begin, made = context.Barrier(3), context.Queue()
+def test_several_processes_make_it_once(tmp_path, film):
     processes = [
-        context.Process(target=make_one, args=(tmp_path, request_, begin, made)) for _ in range(3)
+        subprocess.Popen(
+            [sys.executable, "-c", MAKE_ONE, str(tmp_path), str(film)],
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        for _ in range(3)
     ]
+    assert [process.stdout.readline() for process in processes] == ["ready\n"] * 3
     for process in processes:
-        process.start()
-    results = [made.get(timeout=120) for _ in processes]
-    for process in processes:
-        process.join(60)
-    assert sorted(results) == [False, False, True]
+        process.stdin.write("go\n")
+        process.stdin.flush()
+    said = [process.communicate(timeout=120)[0] for process in processes]
+    assert sorted(said) == ["False\n", "False\n", "True\n"]
     assert names(tmp_path) == ["sample-0001.mp4"]
 
 
