@@ -3,6 +3,8 @@
 import os
 import signal
 import socket
+import subprocess
+import sys
 import time
 from urllib.parse import urlsplit
 
@@ -302,10 +304,28 @@ def test_it_stops_at_ctrl_c_and_has_said_no_secret(folder):
 
 
 def test_sigterm_stops_it_as_well(folder):
-    """Even at once, before anything was served."""
     with serving(folder) as running:
         running.process.send_signal(signal.SIGTERM)
         assert running.process.wait(30) == 0
+
+
+SIGNALLED_AT_ONCE = """
+import os, signal, sys
+from pathlib import Path
+from annotator.labelstudio.media_server import serve_media
+serve_media(Path(sys.argv[1]), b"k" * 64, "http://h", port=0,
+            ready=lambda url: os.kill(os.getpid(), signal.SIGTERM))
+"""
+
+
+def test_a_signal_before_anything_is_served_stops_it_too(folder):
+    done = subprocess.run(
+        [sys.executable, "-c", SIGNALLED_AT_ONCE, str(folder)],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+        timeout=20,
+        check=False,
+    )
+    assert done.returncode == 0
 
 
 def test_a_port_that_is_taken(folder):
