@@ -35,7 +35,7 @@ DEFAULT_HOST = "127.0.0.1"
 DEFAULT_PORT = 8081
 READ_BYTES = 1 << 18
 CACHE_S = 3600  # at most: an excerpt may be made anew under the same name
-MAX_HEADER_BYTES = 16 << 10  # of a request's head; a longer one is refused
+MAX_HEADER_BYTES = 16 << 10  # of a request's head that is held while the rest is waited for
 MAX_CONNECTIONS = 128  # at once; more are told to come back
 IDLE_S = 15  # before an idle connection is closed
 STOP_S = 5  # that running answers have when the server stops
@@ -130,8 +130,12 @@ def serve_media(
         timeout_graceful_shutdown=STOP_S,
     )
     server = uvicorn.Server(config)
-    # uvicorn stops at a signal by itself, then raises it again: this block takes it
-    with _listening(host, port) as listener, until_interrupted(lambda: None):
+
+    def stop() -> None:
+        server.should_exit = True
+
+    # running, uvicorn hears signals itself, and raises them again when it has stopped
+    with _listening(host, port) as listener, until_interrupted(stop):
         bound = listener.getsockname()[1]
         ready(f"http://{f'[{host}]' if ':' in host else host}:{bound}")
         server.run(sockets=[listener])

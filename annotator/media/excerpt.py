@@ -158,6 +158,7 @@ def _draft(out: Path) -> Iterator[Path]:
     """A name beside `out` to write to, put in its place when all went well."""
     draft = out.with_name(f".{out.name}.{uuid4().hex}")
     try:
+        draft.touch(exist_ok=False)  # a folder that cannot be written to is no fault of the clip
         yield draft
         with draft.open("rb") as written:
             os.fsync(written.fileno())

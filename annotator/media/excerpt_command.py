@@ -62,7 +62,9 @@ def excerpt_arguments(
         raise ValueError("neither pictures nor sound")
     options = _mp4(recipe, span, rate)
     output = ffmpeg.output(*streams, "", **options)
-    listed = arguments(path, [output.global_args("-progress", progress, "-stats_period", "1")])
+    listed = arguments(
+        path, [output.global_args("-y", "-progress", progress, "-stats_period", "1")]
+    )
     listed[listed.index("")] = f"file:{out}"  # put in last, as the input's name is
     return listed
 
