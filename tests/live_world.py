@@ -52,7 +52,9 @@ class LiveWorld:
         answered = [{"id": n, **out.payload} for n, out in enumerate(self.review.outgoing())]
         return answered + [{"id": 900, "data": {"sample_id": name}} for name in self.waiting]
 
-    def keep(self, clip: int, transcript: str | None = "words", **changed: Absent | Features) -> None:
+    def keep(
+        self, clip: int, transcript: str | None = "words", **changed: Absent | Features
+    ) -> None:
         """Put features of a waiting clip into the cache."""
         features = dataclasses.replace(clip_features(clip), **changed, transcript=transcript)
         path = self.cache._path(HASH, bounds(clip))

@@ -78,9 +78,7 @@ def test_label_studio_gets_predictions_with_our_labels(token, server, project, w
     tasks += [{"data": {**tasks[0]["data"], "sample_id": name}} for name in world.waiting]
     tasks.append({"data": {**tasks[0]["data"], "sample_id": "0" * 16}})
     numbers = server.import_tasks(project, tasks)
-    expected = dict(
-        zip(numbers, LiveAnswers(world.answering)(tasks, lambda: False), strict=True)
-    )
+    expected = dict(zip(numbers, LiveAnswers(world.answering)(tasks, lambda: False), strict=True))
     login = {"auth_method": "BASIC_AUTH", "basic_auth_user": "ann", "basic_auth_pass": token}
     with served(world, token) as address:
         connected = server._client.ml.create(
