@@ -15,7 +15,11 @@ if TYPE_CHECKING:
 @click.command()
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen at.")
 @click.option(
-    "--port", type=click.IntRange(1, 65_535), default=9090, show_default=True, help="Likewise."
+    "--port",
+    type=click.IntRange(0, 65_535),
+    default=9090,
+    show_default=True,
+    help="Likewise; 0 takes a free one.",
 )
 @click.option("--model", help="Model version. [default: as for run]")
 @click.option(

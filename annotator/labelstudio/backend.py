@@ -13,10 +13,9 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
-from typing import TypeVar
 
-import anyio
 import uvicorn
+from anyio import CapacityLimiter, fail_after, to_thread
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
@@ -36,10 +35,11 @@ MAX_TASKS = 20_000  # in a body: each gets an answer, however short it was
 BODY_S = 20.0  # for a body to arrive
 ANSWER_S = 80.0  # for predictions: Label Studio gives up after 100
 THREADS = 4  # that parse and answer at once: what they hold in memory is bounded
+SETUP_THREADS = 2  # of their own: a setup comes before every prediction and may not wait
+MAX_SETUP = 1 << 20  # bytes; it has the labelling interface, but no tasks
 CONNECTIONS = 64  # at once; more are answered 503
 STOP_S = 5  # for what is under way at Ctrl-C
 
-T = TypeVar("T")
 _log = logging.getLogger(__name__)
 
 
@@ -134,7 +134,8 @@ def _listening(host: str, port: int) -> socket.socket:
     try:
         return socket.create_server((host, port), family=family)
     except (OSError, UnicodeError) as error:
-        reason = getattr(error, "strerror", None) or type(error).__name__
+        told = getattr(error, "strerror", None) or type(error).__name__
+        reason = told.partition(" (while")[0]  # Python adds the address, which we say ourselves
         raise EnvironmentFault(
             f"cannot listen at {host}, port {port}: {reason}; choose others with --host and --port"
         ) from error
@@ -148,28 +149,28 @@ class _Backend:
         self._answers = LiveAnswers(answering)
         self._hint = hint
         self._stopping = stopping
-        self._threads = anyio.CapacityLimiter(THREADS)
+        self._threads = CapacityLimiter(THREADS)
+        self._setup_threads = CapacityLimiter(SETUP_THREADS)
 
     async def health(self, _request: Request) -> Response:
         return JSONResponse({"status": "UP", "model_version": self._answering.version})
 
     async def setup(self, request: Request) -> Response:
-        body = await _body(request)
-        await self._in_thread(partial(self._check_setup, body))
+        body = await _body(request, MAX_SETUP)
+        work = partial(self._check_setup, body)
+        await to_thread.run_sync(work, limiter=self._setup_threads)
         return JSONResponse({"model_version": self._answering.version})
 
     async def predict(self, request: Request) -> Response:
         too_late = time.monotonic() + ANSWER_S
-        body = await _body(request)
-        return await self._in_thread(partial(self._predict, body, too_late))
+        body = await _body(request, MAX_BYTES)
+        work = partial(self._predict, body, too_late)
+        return await to_thread.run_sync(work, limiter=self._threads)
 
     async def webhook(self, request: Request) -> Response:
-        await self._in_thread(self._leave_hint)
-        await _body(request)  # unread, it would break the connection; it says nothing to us
+        await to_thread.run_sync(self._leave_hint)
+        await _body(request, MAX_BYTES)  # unread, it would break the connection
         return Response(status_code=204)
-
-    async def _in_thread(self, work: Callable[[], T]) -> T:
-        return await anyio.to_thread.run_sync(work, limiter=self._threads)
 
     def _check_setup(self, body: bytes) -> None:
         asked = _object(body)
@@ -215,30 +216,31 @@ class _Backend:
             ) from error
 
 
-async def _body(request: Request) -> bytes:
-    """A body that is JSON by its own account, which a page of another site may not send."""
+async def _body(request: Request, most: int) -> bytes:
+    """A body of at most `most` bytes, if it calls itself JSON: other sites' pages may send no such.
+
+    Raises:
+        HTTPException: it is larger or something else, or does not arrive.
+    """
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind != "application/json":
         raise HTTPException(415, "the content must be application/json")
+    too_large = HTTPException(413, f"the body may have {most >> 20} MB: ask about fewer tasks")
     declared = request.headers.get("content-length", "")
-    if declared.isascii() and declared.isdigit() and int(declared[:20]) > MAX_BYTES:
-        raise _too_large()
+    if declared.isascii() and declared.isdigit() and int(declared[:20]) > most:
+        raise too_large
     body = bytearray()
     try:
-        with anyio.fail_after(BODY_S):
+        with fail_after(BODY_S):
             async for chunk in request.stream():
                 body += chunk
-                if len(body) > MAX_BYTES:
-                    raise _too_large()
+                if len(body) > most:
+                    raise too_large
     except TimeoutError:
         raise HTTPException(408, f"the body did not arrive within {BODY_S:.0f} s") from None
     except ClientDisconnect:
         raise HTTPException(400, "the body ended early") from None
     return bytes(body)
-
-
-def _too_large() -> HTTPException:
-    return HTTPException(413, f"a body may have {MAX_BYTES >> 20} MB: ask about fewer tasks")
 
 
 def _object(body: bytes) -> Json:

@@ -106,7 +106,7 @@ class LiveAnswers:
     def _scores(
         self, samples: Sequence[str | None], out_of_time: OutOfTime
     ) -> dict[str | None, ClipScores]:
-        known = self._known({sample for sample in samples if sample is not None})
+        known = self._known(list(dict.fromkeys(filter(None, samples))))
         waiting = {sample: clip for sample, clip in known.items() if clip.scores is None}
         found: dict[str | None, ClipScores] = {
             sample: clip.scores for sample, clip in known.items() if clip.scores is not None
@@ -122,15 +122,16 @@ class LiveAnswers:
             found |= zip((sample for sample, _ in batch), answers, strict=True)
         return found
 
-    def _known(self, samples: set[str]) -> dict[str, KnownClip]:
+    def _known(self, samples: Sequence[str]) -> dict[str, KnownClip]:
         """The clips that the samples are still of: a file may have changed since it was sent."""
         store, model_id = self.answering.store, self.answering.model_id
-        clip_ids = store.clips_of_samples(sorted(samples))
+        clip_ids = store.clips_of_samples(samples)
         clips = store.known_clips(model_id, sorted(set(clip_ids.values())))
         return {
             sample: clip
-            for sample, clip_id in clip_ids.items()
-            if (clip := clips.get(clip_id)) is not None
+            for sample in samples
+            if sample in clip_ids
+            and (clip := clips.get(clip_ids[sample])) is not None
             and sample_of(clip.content_hash, *clip.bounds) == sample
         }
 
