@@ -8,13 +8,13 @@ from functools import cache
 from pathlib import Path
 
 import numpy as np
-from review_world import INFO, LABELS, Facts, ReviewWorld, review_world
 
 from annotator.features.cache import Entry, FeatureCache, encode_entry
 from annotator.labelstudio.live import Answering, open_answering
 from annotator.labelstudio.payload import sample_of, version_of
 from annotator.types import Absent, ClipFeatures, Features, Modality, Segment, Source
 from lddu_model import LDDU, Config, InputSpec, save, untrained
+from review_clips import INFO, LABELS, Facts, ReviewWorld, review_world
 
 EXTRACTORS: dict[Modality, str] = {"visual": "faces@1", "audio": "sound@1", "text": "text@1"}
 HASH = "c0ffee0123456789"  # of a file whose clips the model has not answered for

@@ -12,7 +12,6 @@ import httpx
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from review_world import LABELS
 from starlette.testclient import TestClient
 
 from annotator.errors import EnvironmentFault, UsageError
@@ -22,6 +21,7 @@ from annotator.labelstudio.guard import TOKEN, names_of
 from annotator.labelstudio.interface import config, interface
 from annotator.labelstudio.live import LiveAnswers
 from live_world import live_world
+from review_clips import LABELS
 
 SECRET = "s3cret-" * 5
 THEIRS = "token-of-a-person-0123456789abcdef"

@@ -10,7 +10,6 @@ from contextlib import contextmanager
 
 import pytest
 import uvicorn
-from review_world import LABELS
 
 from annotator.labelstudio.backend import backend_app
 from annotator.labelstudio.guard import names_of
@@ -18,6 +17,7 @@ from annotator.labelstudio.live import LiveAnswers
 from annotator.labelstudio.projects import Wanted, ensure_project
 from annotator.labelstudio.server import Account, Server
 from live_world import live_world
+from review_clips import LABELS
 
 NUMBERS = itertools.count()
 SECRET = "s3cret-" * 5

@@ -3,7 +3,6 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from review_world import Facts, scores
 from sqlalchemy import event
 
 from annotator.errors import UsageError
@@ -12,6 +11,7 @@ from annotator.labelstudio.live import LiveAnswers, open_answering
 from annotator.labelstudio.payload import confidence
 from annotator.types import Absent, Features
 from live_world import EXTRACTORS, clip_features, live_world
+from review_clips import Facts, scores
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(),

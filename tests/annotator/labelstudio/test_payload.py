@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from review_world import LABELS, THRESHOLDS, Facts, review_world, scores
 
 from annotator.labelstudio.interface import EMOTIONS, VIDEO, interface
 from annotator.labelstudio.payload import (
@@ -21,6 +20,7 @@ from annotator.labelstudio.payload import (
     version_of,
 )
 from annotator.labelstudio.push import Outgoing, push
+from review_clips import LABELS, THRESHOLDS, Facts, review_world, scores
 
 SHAPE = interface(LABELS)
 SENT = Sent(SHAPE, Facts(), THRESHOLDS, "variance", True)
