@@ -4,7 +4,7 @@ BIN := .venv/bin
 
 DATA ?= ../shared/data
 
-.PHONY: demo test starter lint clean
+.PHONY: demo test label-studio label-studio-stop starter lint clean
 
 .venv/installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
@@ -20,6 +20,14 @@ demo: .venv/installed
 # A thread a worker: more would only wait for each other.
 test: .venv/installed
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile
+
+# A real Label Studio for the tests, in the background: about 1 GB in build/label-studio.
+label-studio: .venv/installed
+	$(BIN)/python tests/label_studio_server.py install
+	$(BIN)/python tests/label_studio_server.py start
+
+label-studio-stop: .venv/installed
+	$(BIN)/python tests/label_studio_server.py stop
 
 # Makes the model that ships, of public data in DATA: about twenty minutes on two cores.
 starter: .venv/installed

@@ -5,7 +5,7 @@ from typing import Any
 import click
 
 from annotator import __version__
-from annotator.commands import corpus, experiments, export, models, review, training
+from annotator.commands import corpus, experiments, export, models, review, serve, training
 from annotator.errors import AnnotateError
 
 
@@ -48,6 +48,8 @@ for _command in (
     export.export,
     review.pull,
     review.agreement,
+    serve.serve,
+    serve.serve_media,
     training.train,
     training.evaluate,
     experiments.ablate,

@@ -12,6 +12,7 @@ from annotator.console import literal, out_console, print_json, progress_console
 from annotator.labels.agreement import Agreement
 from annotator.labels.consensus import Consensus
 from annotator.labels.figure import Figure
+from annotator.labelstudio.export import Review
 from annotator.labelstudio.pull import Pull
 from annotator.store.review_records import ReviewProject
 
@@ -34,6 +35,42 @@ def counting(what: str, total: int | None) -> Iterator[Callable[[int], None]]:
     task = bar.add_task(what, total=total)
     with bar:
         yield lambda count: bar.advance(task, count)
+
+
+def print_review(review: Review, *, dry_run: bool, as_json: bool) -> None:
+    """Where clips went for review, or would go, and what could not be sent."""
+    if as_json:
+        print_json({"dry_run": dry_run, **asdict(review)})
+        return
+    console = progress_console()
+    for failed in review.failed:
+        place = f"{failed.path} [{failed.start_ms / 1000:.1f}-{failed.end_ms / 1000:.1f} s]"
+        console.print(f"[red]{literal(f'failed: {place}: {failed.reason}')}", highlight=False)
+    copies = f"; {review.copies} copies of them left out" if review.copies else ""
+    if dry_run:
+        say(
+            f"Would send {review.chosen - review.there} clips to project {review.title!r}, where "
+            f"{review.there} of the {review.chosen} are already{copies}."
+        )
+    elif review.push is None:
+        say(f"Wrote {review.chosen - len(review.failed)} tasks to {review.out}{copies}.")
+        say(
+            "To have them sent, set LABEL_STUDIO_URL and LABEL_STUDIO_API_KEY (Account & Settings "
+            "there) and repeat the command; or import the file in Label Studio."
+        )
+        if review.storage is not None:
+            say(
+                "For the clips to play, start Label Studio with "
+                "LABEL_STUDIO_LOCAL_FILES_SERVING_ENABLED=true and "
+                f"LABEL_STUDIO_LOCAL_FILES_DOCUMENT_ROOT={review.storage.parent}, and add "
+                f"{review.storage} as a local storage of the project."
+            )
+    else:
+        doubles = f", {review.push.doubles} doubles removed" if review.push.doubles else ""
+        say(
+            f"Sent {review.push.sent} clips to project {review.project} {review.title!r}; "
+            f"{review.there} were there{doubles}{copies}."
+        )
 
 
 def print_pulled(pulled: Sequence[tuple[ReviewProject, Pull]], *, as_json: bool) -> None:

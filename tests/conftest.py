@@ -1,15 +1,21 @@
 """Fixtures of all tests: a folder of its own for each, and shared data where there is any."""
 
 import os
+import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import torch
 
 from commands import annotate
+from label_studio_server import Home, Server, default_home, load, serving
+from needed import lacking
 from toy_corpus import ARGUMENTS, write_parquet
 
 REPOSITORY = Path(__file__).resolve().parent.parent
+RUNNING = os.environ.get("ANNOTATE_TEST_LABEL_STUDIO")
+STATE = Path(RUNNING).resolve() if RUNNING else None
 
 
 @pytest.fixture(autouse=True)
@@ -26,6 +32,35 @@ def shared() -> Path:
     if not folder.is_dir():
         pytest.skip("the shared data folder is not there (set ANNOTATE_SHARED)")
     return folder
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Path:
+    """The system's browser, for playwright's `executable_path`."""
+    found = shutil.which("chromium")
+    if found is None:
+        lacking("no `chromium` is on the PATH: install the system's package")
+    return Path(found)
+
+
+@pytest.fixture(scope="session")
+def label_studio_home() -> Home:
+    """The installation, to start servers from."""
+    home = default_home()
+    if not home.ready:
+        lacking("Label Studio is not installed: `make label-studio`")
+    return home
+
+
+@pytest.fixture(scope="session")
+def label_studio(request, tmp_path_factory) -> Iterator[Server]:
+    """The running server the environment names, else one of the session's own."""
+    if STATE is not None:
+        yield load(STATE)
+        return
+    home = request.getfixturevalue("label_studio_home")
+    with serving(home, tmp_path_factory.mktemp("label-studio") / "server") as server:
+        yield server
 
 
 @pytest.fixture(scope="session")

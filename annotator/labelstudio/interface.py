@@ -99,5 +99,31 @@ def config(shape: Interface) -> str:
     return tostring(view, encoding="unicode")
 
 
+def lacking(text: str, shape: Interface) -> list[str]:
+    """Those choices of ours that a project's interface does not offer, whoever made it.
+
+    Raises:
+        ValueError: the text is no XML, or XML with entities, which could stand for anything.
+
+    >>> shape = interface(["happy", "sad"])
+    >>> lacking(config(shape), shape), lacking("<View/>", shape)
+    ([], ['happy', 'sad', 'neutral'])
+    """
+    from defusedxml.common import DefusedXmlException
+    from defusedxml.ElementTree import ParseError, fromstring
+
+    try:
+        view = fromstring(text)
+    except (ParseError, DefusedXmlException) as error:
+        raise ValueError(f"no labelling interface ({type(error).__name__})") from error
+    offered = {
+        choice.get("alias") or choice.get("value")
+        for choices in view.iter("Choices")
+        if choices.get("name") == EMOTIONS and choices.get("toName") == VIDEO
+        for choice in choices.iter("Choice")
+    }
+    return [choice for choice in _offered(shape) if choice not in offered]
+
+
 def _offered(shape: Interface) -> tuple[str, ...]:
     return shape.labels if shape.neutral is None else (*shape.labels, shape.neutral)

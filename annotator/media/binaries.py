@@ -9,6 +9,7 @@ from annotator.errors import EnvironmentFault
 
 OVERRIDE = "ANNOTATE_FFMPEG"  # environment variable: the ffmpeg to use instead of any other
 VERSION_TIMEOUT_S = 30
+H264_ENCODERS = ("libx264", "libopenh264")  # in software, the better one first
 
 
 def ffmpeg_path() -> str:
@@ -37,6 +38,23 @@ def ffmpeg_version() -> str:
     return _version_of(ffmpeg_path())
 
 
+def h264_encoder() -> str:
+    """The name of the H.264 encoder that the ffmpeg in use has.
+
+    Raises:
+        EnvironmentFault: there is no ffmpeg, or it has none.
+    """
+    program = ffmpeg_path()
+    offered = _encoders_of(program)
+    found = next((name for name in H264_ENCODERS if name in offered), None)
+    if found is None:
+        raise EnvironmentFault(
+            f"{program} has no H.264 encoder ({' or '.join(H264_ENCODERS)}), which clips for a "
+            f"browser need: install an ffmpeg that has one, or set {OVERRIDE} to it"
+        )
+    return found
+
+
 def _carried() -> str:
     import imageio_ffmpeg
 
@@ -49,14 +67,26 @@ def _carried() -> str:
 
 
 @lru_cache(maxsize=8)
+def _encoders_of(program: str) -> frozenset[str]:
+    """Names of encoders: the second word of lines such as ` V....D libx264  H.264 / AVC`."""
+    lines = (line.split() for line in _asked(program, "-hide_banner", "-encoders").splitlines())
+    return frozenset(words[1] for words in lines if len(words) > 1)
+
+
+@lru_cache(maxsize=8)
 def _version_of(program: str) -> str:
-    try:
-        said = subprocess.run(
-            [program, "-version"], capture_output=True, check=True, timeout=VERSION_TIMEOUT_S
-        ).stdout
-    except (OSError, subprocess.SubprocessError) as error:
-        raise EnvironmentFault(f"{program} cannot be run as ffmpeg: {error}") from error
-    words = said.decode(errors="replace").split()
+    words = _asked(program, "-version").split()
     if words[:2] != ["ffmpeg", "version"] or len(words) < 3:
         raise EnvironmentFault(f"{program} is not ffmpeg; set {OVERRIDE} to one")
     return words[2]
+
+
+def _asked(program: str, *arguments: str) -> str:
+    """What the program prints about itself."""
+    try:
+        said = subprocess.run(
+            [program, *arguments], capture_output=True, check=True, timeout=VERSION_TIMEOUT_S
+        ).stdout
+    except (OSError, subprocess.SubprocessError) as error:
+        raise EnvironmentFault(f"{program} cannot be run as ffmpeg: {error}") from error
+    return said.decode(errors="replace")

@@ -22,7 +22,11 @@ MAX_ALLOC_BYTES = 1 << 29  # of one block within ffmpeg: a gap of hours is fille
 # keyframe: start earlier by more than broadcasters' and cameras' keyframe intervals.
 SEEK_LEAD_MS = {"mpeg": 10_000, "mpegts": 10_000, "h264": 10_000, "hevc": 10_000, "m4v": 10_000}
 SKIP_RATIO = 4  # frames a sample at least, for some of them to be left out
-_TURNS = {90: ("transpose=clock",), 180: ("hflip", "vflip"), 270: ("transpose=cclock",)}
+_TURNS = {
+    90: (("transpose", "clock"),),
+    180: (("hflip",), ("vflip",)),
+    270: (("transpose", "cclock"),),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,9 +138,18 @@ def video_filters(span: Span, fps: float, size: tuple[int, int], rotation: int) 
         f"fps=fps={fps:g}:round=up:start_time=0",
         f"trim=end_frame={ceil(span.duration_ms * fps / 1000)}",
         f"scale={width}:{height}:flags=area",  # no slower than fast_bilinear here, no aliasing
-        *_TURNS.get(rotation, ()),
+        *("=".join(turn) for turn in upright(rotation)),
     )
     return ",".join(chain)
+
+
+def upright(rotation: int) -> tuple[tuple[str, ...], ...]:
+    """The filters, each a name and its values, that turn a picture by as many degrees clockwise.
+
+    >>> upright(90)
+    (('transpose', 'clock'),)
+    """
+    return _TURNS.get(rotation, ())
 
 
 def audio_filters(span: Span, sample_rate: int) -> str:

@@ -56,6 +56,18 @@ def probe(path: Path) -> MediaInfo:
         )
 
 
+def comment(path: Path) -> str | None:
+    """The file's own comment, None if it has none.
+
+    Raises:
+        StageFailure: the file is not there, unreadable, no media or a playlist.
+    """
+    _check_bytes(path)
+    with _opened(path) as container:
+        found: str | None = container.metadata.get("comment")
+        return found
+
+
 def _check_bytes(path: Path) -> None:
     try:
         found = path.stat()

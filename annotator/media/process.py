@@ -112,6 +112,10 @@ class FFmpeg:
             return f"ffmpeg ended with status {status}"
         return words
 
+    def succeeded(self) -> bool:
+        """Whether ffmpeg ended without an error status; call after `complaint`."""
+        return self._process.returncode == 0
+
     def _ready(self, selector: selectors.BaseSelector) -> list[tuple[int, int]]:
         """The (file descriptor, number) of the pipes that can be read."""
         began = time.monotonic()

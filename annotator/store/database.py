@@ -110,8 +110,10 @@ def execute_rows(
 def in_chunks(
     connection: Connection,
     statement: AnySelect,
-    column: InstrumentedAttribute[int] | InstrumentedAttribute[int | None],
-    values: Sequence[int],
+    column: InstrumentedAttribute[int]
+    | InstrumentedAttribute[int | None]
+    | InstrumentedAttribute[str],
+    values: Sequence[int] | Sequence[str],
 ) -> Iterator[Any]:
     """The statement's rows where `column` is one of `values`, however many those are."""
     for first in range(0, len(values), CHUNK):

@@ -9,7 +9,17 @@ from typing import Self
 from sqlalchemy import URL, Connection, Engine
 
 from annotator.errors import EnvironmentFault
-from annotator.store import annotations, plans, queries, ranking, results, runs, sources, tasks
+from annotator.store import (
+    annotations,
+    known,
+    plans,
+    queries,
+    ranking,
+    results,
+    runs,
+    sources,
+    tasks,
+)
 from annotator.store.database import BUSY_TIMEOUT_S, make_engine, parse_target, writing
 from annotator.store.faults import translated
 from annotator.store.migrate import upgrade
@@ -17,6 +27,7 @@ from annotator.store.records import (
     ClipDetail,
     ClipResult,
     Failure,
+    KnownClip,
     ModelFacts,
     ModelRecord,
     OpenedMedia,
@@ -281,6 +292,16 @@ class Store:
         """Every clip that was sent to the project or is being sent."""
         with self._read() as connection:
             return tasks.tasks(connection, project_id)
+
+    def clips_of_samples(self, samples: Sequence[str]) -> dict[str, int]:
+        """The clips of samples, as far as they were ever sent to a project, whichever."""
+        with self._read() as connection:
+            return known.clips_of_samples(connection, samples)
+
+    def known_clips(self, model_id: int, clip_ids: Sequence[int]) -> dict[int, KnownClip]:
+        """Clips whose files were opened, each with the model's answer if it has given one."""
+        with self._read() as connection:
+            return known.known_clips(connection, model_id, clip_ids)
 
     def begin_sending(
         self, project_id: int, model_id: int, samples: Mapping[str, int], *, shown: bool

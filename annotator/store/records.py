@@ -6,7 +6,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Literal, Protocol
 
-from annotator.types import ClipFeatures, Modality, Segment
+from annotator.types import Bounds, ClipFeatures, Modality, Segment
 
 Score = Literal["variance", "entropy", "margin", "bald"]
 SCORES: tuple[Score, ...] = ("variance", "entropy", "margin", "bald")
@@ -206,6 +206,19 @@ class RankedClip:
     score: float
     scores: ClipScores
     tool_version: str
+
+
+@dataclass(frozen=True, slots=True)
+class KnownClip:
+    """A clip as it is now, by the content of its file.
+
+    `text` is the transcript of the last answer; `scores` are one model's, None without an answer.
+    """
+
+    content_hash: str
+    bounds: Bounds
+    text: str | None
+    scores: ClipScores | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,9 +1,12 @@
-import json, os, pytest
-from types import SimpleNamespace
+"""A film to cut clips from, made once a session."""
+
+from pathlib import Path
+
+import pytest
+
+import media_samples
 
 
 @pytest.fixture(scope="session")
-def label_studio():
-    return SimpleNamespace(
-        url="http://127.0.0.1:8099", token="0123456789abcdef0123456789abcdef01234567"
-    )
+def film(tmp_path_factory) -> Path:
+    return media_samples.video(tmp_path_factory.mktemp("film") / "film.mp4", seconds=8)

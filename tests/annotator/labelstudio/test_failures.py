@@ -7,7 +7,6 @@ import threading
 import traceback
 from collections.abc import Iterator
 
-import httpx
 import jwt
 import pytest
 
@@ -333,28 +332,10 @@ def test_an_environment_without_any():
     assert account({"LABEL_STUDIO_URL": " "}) is None
 
 
-@pytest.fixture(scope="module")
-def personal_token(label_studio) -> Iterator[str]:
-    """A personal access token, made as the page of the server makes it."""
-    with httpx.Client(base_url=label_studio.url, timeout=60) as browser:
-        page = browser.get("/user/login/").text
-        form = {"csrfmiddlewaretoken": _csrf(page), "email": "test@example.com",
-                "password": "testpass123"}  # fmt: skip
-        assert browser.post("/user/login/", data=form).status_code == 302
-        headers = {"X-CSRFToken": browser.cookies["csrftoken"]}
-        for old in browser.get("/api/token/").json():
-            browser.post("/api/token/blacklist/", json={"refresh": old["token"]}, headers=headers)
-        made = browser.post("/api/token/", headers=headers)
-        assert made.status_code == 201, made.text
-        yield made.json()["token"]
-        browser.post("/api/token/blacklist/", json={"refresh": made.json()["token"]},
-                     headers=headers)  # fmt: skip
-
-
-def _csrf(page: str) -> str:
-    found = re.search(r'name="csrfmiddlewaretoken" value="([^"]+)"', page)
-    assert found
-    return found[1]
+@pytest.fixture
+def personal_token(label_studio) -> str:
+    """The server's one: to make another would revoke it."""
+    return str(label_studio.personal_token)
 
 
 def test_both_kinds_of_token_are_let_in(personal_token, label_studio, proxy):

@@ -20,7 +20,7 @@ from annotator.labelstudio.payload import (
     version_of,
 )
 from annotator.labelstudio.push import Outgoing, push
-from review_world import LABELS, THRESHOLDS, Facts, review_world, scores
+from review_clips import LABELS, THRESHOLDS, Facts, review_world, scores
 
 SHAPE = interface(LABELS)
 SENT = Sent(SHAPE, Facts(), THRESHOLDS, "variance", True)

@@ -17,7 +17,7 @@ from annotator.labelstudio.projects import TAB, Wanted, ensure_project
 from annotator.labelstudio.push import Push, alone, push
 from annotator.labelstudio.server import Account, Server
 from faulty_proxy import Fault, faulty_proxy
-from review_world import LABELS, review_world
+from review_clips import LABELS, review_world
 
 NUMBERS = itertools.count()
 LOST_ANSWER = Fault(drop=True)
@@ -105,7 +105,7 @@ import os, signal, sys
 from pathlib import Path
 from annotator.labelstudio import push as pushing, server as servers
 from annotator.labelstudio.projects import Wanted, ensure_project
-from review_world import LABELS, review_world
+from review_clips import LABELS, review_world
 
 url, token, title, database, moment = sys.argv[1:]
 pushing.BATCH = 3

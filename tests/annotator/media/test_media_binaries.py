@@ -3,7 +3,7 @@ import shutil
 import pytest
 
 from annotator.errors import EnvironmentFault
-from annotator.media.binaries import ffmpeg_path, ffmpeg_version
+from annotator.media.binaries import ffmpeg_path, ffmpeg_version, h264_encoder
 
 
 def program(path, text):
@@ -57,3 +57,24 @@ def test_a_program_that_is_not_ffmpeg(tmp_path, monkeypatch, text):
     monkeypatch.setenv("ANNOTATE_FFMPEG", str(program(tmp_path / "other", text)))
     with pytest.raises(EnvironmentFault, match="ffmpeg"):
         ffmpeg_version()
+
+
+@pytest.mark.parametrize(
+    ("offered", "chosen"),
+    [
+        (" V....D libopenh264  H.264\n V....D libx264  H.264", "libx264"),
+        (" V....D libopenh264  H.264\n A....D aac  AAC", "libopenh264"),
+    ],
+)
+def test_the_better_encoder_is_chosen(tmp_path, monkeypatch, offered, chosen):
+    pretended = program(tmp_path / "mine", f"cat <<'END'\n{offered}\nEND")
+    monkeypatch.setenv("ANNOTATE_FFMPEG", str(pretended))
+    assert h264_encoder() == chosen
+
+
+def test_an_ffmpeg_without_h264_says_what_to_do(tmp_path, monkeypatch):
+    """h264_nvenc needs a card, and libx264rgb makes what browsers do not play."""
+    others = program(tmp_path / "mine", "echo ' V....D h264_nvenc NVENC'; echo ' V.. libx264rgb x'")
+    monkeypatch.setenv("ANNOTATE_FFMPEG", str(others))
+    with pytest.raises(EnvironmentFault, match=r"has no H\.264 encoder .* set ANNOTATE_FFMPEG"):
+        h264_encoder()

@@ -18,6 +18,7 @@ from annotator.types import (
     ClipFeatures,
     Features,
     MediaInfo,
+    Modality,
     Segment,
     Source,
     VideoStream,
@@ -39,7 +40,7 @@ class Facts:
     weights_hash: str = "a" * 64
     labels: tuple[str, ...] = LABELS
     config: Mapping[str, object] = field(default_factory=dict)
-    extractors: Mapping[str, str] = field(default_factory=dict)
+    extractors: Mapping[Modality, str] = field(default_factory=dict)
     trained: bool = True
     path: Path | None = None
     parent: str | None = None
@@ -53,9 +54,11 @@ class ReviewWorld:
     model_id: int
 
     def ranked(self) -> list[RankedClip]:
+        """The clips, least certain first."""
         return list(self.store.ranked(self.model_id, by="variance"))
 
     def outgoing(self, count: int | None = None, *, shown: bool = True) -> list[Outgoing]:
+        """Their tasks, or those of the first `count`; their video is nowhere."""
         sent = Sent(interface(LABELS), Facts(), THRESHOLDS, "variance", shown)
         return [
             Outgoing(
@@ -68,6 +71,7 @@ class ReviewWorld:
 
 
 def scores(p: Sequence[float], variance: float = 1.0) -> ClipScores:
+    """A model's answer with these probabilities."""
     answers = tuple(
         LabelScores(label, value, 0.1, 0.2, 0.3, None, 3.0, 4.0)
         for label, value in zip(LABELS, p, strict=True)

@@ -1,0 +1,59 @@
+"""What is known of clips that are asked for by the sample their tasks carry."""
+
+from collections.abc import Sequence
+
+from sqlalchemy import Connection, and_, select
+
+from annotator.store.database import AnySelect, in_chunks
+from annotator.store.ranking import label_scores
+from annotator.store.records import ClipScores, KnownClip
+from annotator.store.schema import Clip, Media, Prediction, Project, Task
+
+_KNOWN = (
+    Clip.id,
+    Media.content_hash,
+    Clip.start_ms,
+    Clip.end_ms,
+    Clip.text,
+    Prediction.variance,
+    Prediction.entropy,
+    Prediction.margin,
+    Prediction.bald,
+)
+
+
+def clips_of_samples(connection: Connection, samples: Sequence[str]) -> dict[str, int]:
+    """The clip of each sample that was ever sent to a project, the latest project's first."""
+    # The key of a task begins with its project: naming all of them makes this a look-up by key.
+    sent: AnySelect = select(Task.sample, Task.clip_id).where(
+        Task.project_id.in_(select(Project.id))
+    )
+    rows = in_chunks(connection, sent.order_by(Task.project_id), Task.sample, samples)
+    return {row.sample: row.clip_id for row in rows}
+
+
+def known_clips(
+    connection: Connection, model_id: int, clip_ids: Sequence[int]
+) -> dict[int, KnownClip]:
+    """Where clips lie, their transcripts, and the model's answers as far as it has given any."""
+    clips: AnySelect = (
+        select(*_KNOWN)
+        .join_from(Clip, Media)
+        .outerjoin(Prediction, and_(Prediction.clip_id == Clip.id, Prediction.model_id == model_id))
+        .where(Media.content_hash.is_not(None))
+    )
+    rows = list(in_chunks(connection, clips, Clip.id, clip_ids))
+    labels = label_scores(
+        connection, model_id, [row.id for row in rows if row.variance is not None]
+    )
+    return {
+        row.id: KnownClip(
+            content_hash=row.content_hash,
+            bounds=(row.start_ms, row.end_ms),
+            text=row.text,
+            scores=None
+            if row.id not in labels
+            else ClipScores(labels[row.id], row.variance, row.entropy, row.margin, row.bald),
+        )
+        for row in rows
+    }
