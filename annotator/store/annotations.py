@@ -21,10 +21,11 @@ def save_answers(
     total = Pulled()
     seen: set[int] = set()
     for task, answers in found.items():
+        clip_id = clips[task]
         for answer in answers:
             seen.add(answer.number)
             old = known.get(answer.number)
-            total += _save(connection, project_id, clips[task], answer, old)
+            total += _save(connection, project_id, clip_id, answer, old)
     lost = [row.id for number, row in known.items() if number not in seen]
     for row_id in lost:
         _delete(connection, row_id)
