@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -24,6 +25,8 @@ MAX_SHOWN = 60  # characters of a label nobody asked for
 FIRST_YEAR = 1970
 
 Json = Mapping[str, Any]
+
+_CALLED = re.compile(r"(?:^|\s)(\S+@\S+), ([0-9]{1,18})$")
 
 
 class Unreadable(ValueError):
@@ -66,8 +69,35 @@ def read_task(raw: Json, shape: Interface, people: Mapping[int, str]) -> TaskAns
             raise Unreadable(f"task {number}: annotation {answer.number} is there twice")
         answers.append(answer)
         problems += [f"task {number}, annotation {answer.number}: {line}" for line in odd]
-    changed_at = _moment(raw.get("updated_at"), "a task's time")
-    return TaskAnswers(number, changed_at, tuple(answers), tuple(problems))
+    return TaskAnswers(number, changed_at(raw), tuple(answers), tuple(problems))
+
+
+def changed_at(raw: Json) -> datetime:
+    """When a task changed last.
+
+    Raises:
+        Unreadable: it does not say.
+    """
+    return _moment(raw.get("updated_at"), "a task's time")
+
+
+def authors(raw: Json) -> dict[int, str | None]:
+    """Who answered a task: number → email, or None where the answers do not tell.
+
+    The server calls an answer's author "FIRST LAST EMAIL, NUMBER"; names may be anything.
+
+    >>> authors({"annotations": [{"completed_by": 3, "created_username": "A B a@b.org, 3"}]})
+    {3: 'a@b.org'}
+    """
+    found: dict[int, str | None] = {}
+    given = raw.get("annotations")
+    for answer in given if isinstance(given, list) else []:
+        number = answer.get("completed_by") if isinstance(answer, Mapping) else None
+        if type(number) is int:
+            called = _CALLED.search(str(answer.get("created_username")))
+            same = called is not None and int(called[2]) == number
+            found[number] = called[1] if called is not None and same else None
+    return found
 
 
 def _answer(

@@ -1,10 +1,19 @@
 """Fetch what people answered: every answer of every person, as far as it has changed."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from itertools import islice
 
-from annotator.labelstudio.answers import TaskAnswers, Unreadable, read_task
+from annotator.labelstudio import server as servers
+from annotator.labelstudio.answers import (
+    Json,
+    TaskAnswers,
+    Unreadable,
+    authors,
+    changed_at,
+    read_task,
+)
 from annotator.labelstudio.interface import Interface, interface
 from annotator.labelstudio.server import Server, sample_in
 from annotator.store.engine import Store
@@ -52,9 +61,9 @@ def pull(
     """
     held = server.project(project.number).tasks
     pulling = _Pulling(store, server, project)
-    newest = pulling.newest_change()
     since = None if everything or project.pulled_to is None else project.pulled_to - OVERLAP
-    for raw in server.changed(project.number, since):
+    found, newest = pulling.changes(since)
+    for raw in found:
         pulling.take(raw)
         if len(pulling.found) >= CHUNK:
             progress(len(pulling.found))
@@ -81,7 +90,7 @@ class _Pulling:
     shape: Interface = field(init=False)
     ours: dict[int, str] = field(init=False)
     _book: dict[str, SentTask] = field(init=False)
-    _people: Mapping[int, str] | None = None
+    _people: Mapping[int, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.shape = interface(self.project.labels)
@@ -92,13 +101,25 @@ class _Pulling:
             if task.state == "there" and task.number is not None
         }
 
-    def newest_change(self) -> datetime | None:
-        """When a task changed last, by the server's own clock."""
-        raw = self.server.changed_last(self.project.number)
+    def changes(self, since: datetime | None) -> tuple[Iterable[Json], datetime | None]:
+        """The tasks that changed, and the newest change of which none of before is missing.
+
+        A page of them is of one moment. While several are read people go on; so it is then the
+        newest change of before the reading began, which begins anew.
+        """
+        number = self.project.number
+        found = list(islice(self.server.changed(number, since), servers.PAGE + 1))
+        if len(found) <= servers.PAGE:
+            return found, max(filter(None, map(self._changed_at, found)), default=None)
+        last = self.server.changed_last(number)
+        newest = None if last is None else self._changed_at(last)
+        return self.server.changed(number, since), newest
+
+    def _changed_at(self, raw: Json) -> datetime | None:
         try:
-            return None if raw is None else read_task(raw, self.shape, {}).changed_at
+            return changed_at(raw)
         except Unreadable:
-            return None  # the cursor stays
+            return None  # of a task that is left alone
 
     def take(self, raw: Mapping[str, object]) -> None:
         """Read a task; one that is not ours is left alone."""
@@ -131,9 +152,11 @@ class _Pulling:
         return True
 
     def _read(self, raw: Mapping[str, object]) -> TaskAnswers:
-        if self._people is None and raw.get("annotations"):
-            self._people = self.server.people()
-        return read_task(raw, self.shape, self._people or {})
+        people = authors(raw)
+        if None in people.values():
+            self._people = self._people or self.server.people()
+        named = {number: name for number, name in people.items() if name is not None}
+        return read_task(raw, self.shape, {**self._people, **named})
 
     def save(self, pulled_to: datetime | None) -> None:
         """Write down what was found; the cursor moves once all of it is."""

@@ -161,7 +161,10 @@ class Server:
         return {sample: sorted(numbers) for sample, numbers in found.items()}
 
     def changed(self, number: int, since: datetime | None) -> Iterator[Json]:
-        """The tasks of a project that changed after a moment, or all, with their annotations."""
+        """The tasks of a project that changed after a moment, or all, with their annotations.
+
+        Up to PAGE of them are as they were at one moment.
+        """
         newer = []
         if since is not None:
             moment = since.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
