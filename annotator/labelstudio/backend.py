@@ -10,7 +10,6 @@ import logging
 import socket
 import time
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
@@ -25,6 +24,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from annotator.errors import EnvironmentFault
+from annotator.interrupt import until_interrupted
 from annotator.labelstudio.guard import TokenGuard, names_of, token_of
 from annotator.labelstudio.interface import lacking
 from annotator.labelstudio.live import Answering, LiveAnswers
@@ -32,6 +32,7 @@ from annotator.labelstudio.payload import Json
 
 MAX_BYTES = 10 << 20  # of a body: about 8,000 tasks of ours
 MAX_TASKS = 20_000  # in a body: each gets an answer, however short it was
+MAX_HEADER_BYTES = 16 << 10  # of a request's head that is held while the rest is waited for
 BODY_S = 20.0  # for a body to arrive
 ANSWER_S = 80.0  # for predictions: Label Studio gives up after 100
 THREADS = 4  # that parse and answer at once: what they hold in memory is bounded
@@ -113,20 +114,27 @@ def serve_backend(
     app = backend_app(answering, hint, token=token, names=allowed, stopping=stopping)
     config = uvicorn.Config(
         app,
+        http="h11",
+        ws="none",
+        lifespan="off",
         access_log=False,
         log_config=None,
-        lifespan="off",
-        ws="none",
         server_header=False,
+        proxy_headers=False,
+        h11_max_incomplete_event_size=MAX_HEADER_BYTES,
         limit_concurrency=CONNECTIONS,
         timeout_graceful_shutdown=STOP_S,
     )
     server = uvicorn.Server(config)
-    with _listening(host, port) as listener:
+
+    def stop() -> None:
+        server.should_exit = True
+
+    # running, uvicorn hears signals itself, and raises them again when it has stopped
+    with _listening(host, port) as listener, until_interrupted(stop):
         shown = f"[{host}]" if ":" in host else host
         ready(f"http://{shown}:{listener.getsockname()[1]}")
-        with suppress(KeyboardInterrupt):  # raised again by uvicorn once it has stopped
-            server.run(sockets=[listener])
+        server.run(sockets=[listener])
 
 
 def _listening(host: str, port: int) -> socket.socket:
@@ -201,7 +209,7 @@ class _Backend:
         if missing:
             line = (
                 f"the project's labelling interface does not offer {', '.join(missing)}: connect a "
-                f"project that `annotate push` made for model {self._answering.model.name!r}"
+                f"project that `annotate export` made for model {self._answering.model.name!r}"
             )
             _log.warning("A project was refused: %s", line)  # people see no more than the status
             raise HTTPException(400, line)
