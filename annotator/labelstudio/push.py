@@ -104,14 +104,18 @@ class _Sending:
     def already(self, outgoing: Sequence[Outgoing]) -> set[str]:
         """The samples that are there, by our own book and, where that may lag, by the server's."""
         book = self.store.tasks(self.project.project_id)
-        there = {task.sample for task in book if task.state == "there"}
+        there = {t.sample: t.number for t in book if t.state == "there" and t.number is not None}
         halfway = {task.sample for task in book if task.state == "sending"}
         wanted = {task.sample: task.clip_id for task in outgoing}
         asked = halfway
         if self.server.project(self.project.number).tasks != len(there):
-            # The book may lack tasks, or know one of several: ask for all that matter here.
-            asked = halfway | there | set(wanted)
+            # The book may lack tasks, or know one of several, or ones that were removed since: ask
+            # for all that matter here.
+            asked = halfway | set(there) | set(wanted)
         found = self._find(asked)
+        lost = {s: n for s, n in there.items() if s in asked and s not in found}
+        self.store.gone(self.project.project_id, sorted(lost.values()))
+        there = {sample: number for sample, number in there.items() if sample not in lost}
         new = {
             sample: clip
             for sample, clip in wanted.items()
@@ -119,7 +123,7 @@ class _Sending:
         }
         self._enter(new)
         self._note({sample: found_at for sample, found_at in found.items() if sample not in there})
-        return (there | set(found)) & set(wanted)
+        return (set(there) | set(found)) & set(wanted)
 
     def send(self, batch: Sequence[Outgoing]) -> None:
         """Send a batch until every task of it is there."""
@@ -161,13 +165,21 @@ class _Sending:
         return [task for task in left if task.sample not in arrived]
 
     def remove_doubles(self) -> int:
-        """Remove what arrived twice, but never what somebody has answered; returns how many."""
+        """Remove what arrived twice, but never what somebody has answered; returns how many.
+
+        Which of several stays is written down first: answers are fetched from that one alone.
+        """
         removed = 0
-        for numbers in self.server.find(self.project.number, sorted(self.unsure)).values():
-            for number in numbers[1:]:
-                if not self.server.annotated(number):
-                    self.server.delete_task(number)
-                    removed += 1
+        found = self.server.find(self.project.number, sorted(self.unsure))
+        for sample, numbers in found.items():
+            if len(numbers) < 2:
+                self._note({sample: numbers[0]})
+                continue
+            answered = [number for number in numbers if self.server.annotated(number)]
+            self._note({sample: (answered or numbers)[0]})
+            for number in sorted(set(numbers) - set(answered or numbers[:1])):
+                self.server.delete_task(number)
+                removed += 1
         return removed
 
     def _enter(self, samples: Mapping[str, int]) -> None:

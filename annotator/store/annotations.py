@@ -46,8 +46,9 @@ def answers(connection: Connection, project_id: int | None) -> list[ClipAnswer]:
 
 
 def _clips(connection: Connection, project_id: int, tasks: Sequence[int]) -> dict[int, int]:
-    """The clip of each of the project's tasks."""
+    """The clip of each of the project's tasks; a server may use the number of one that is gone."""
     chosen: Any = select(Task.number, Task.clip_id).where(Task.project_id == project_id)
+    chosen = chosen.order_by(Task.state == "there")  # last, and thus the one that counts
     return {row.number: row.clip_id for row in in_chunks(connection, chosen, Task.number, tasks)}
 
 

@@ -14,6 +14,7 @@ from annotator.errors import UsageError
 from annotator.labelstudio import push as pushing
 from annotator.labelstudio.failures import ServerFault
 from annotator.labelstudio.projects import TAB, Wanted, ensure_project
+from annotator.labelstudio.pull import pull
 from annotator.labelstudio.push import Push, alone, push
 from annotator.labelstudio.server import Account, Server
 from faulty_proxy import Fault, faulty_proxy
@@ -167,9 +168,55 @@ def test_of_doubles_the_answered_one_stays(label_studio, wanted, tmp_path):
         extra = server.import_tasks(project.number, [task.payload for task in outgoing])
         server._client.annotations.create(extra[0], result=[], was_cancelled=True)
         done = push(world.store, server, project, world.model_id, outgoing, shown=True)
-        assert done == Push(0, 2, 1)
+        assert done == Push(0, 2, 2)
         assert extra[0] in server.task_numbers(project.number)
         assert extra[1] not in server.task_numbers(project.number)
+        # and the answer is fetched: it is about the task that we know
+        assert {t.number for t in world.store.tasks(project.project_id)} == server.task_numbers(
+            project.number
+        )
+        assert pull(world.store, server, project).answers.new == 1
+
+
+def test_what_arrives_late_under_older_numbers_is_the_one_we_know(
+    label_studio, wanted, tmp_path, no_wait
+):
+    """The server was still at the first request when the second one came."""
+    with review_world(tmp_path / "a.db", 3) as world:
+        server = connect(label_studio)
+        project = ensure_project(world.store, server, wanted, "m1 a")
+        outgoing = world.outgoing()
+        real = server.import_tasks
+        calls = 0
+
+        def import_tasks(number, tasks):
+            nonlocal calls
+            calls += 1
+            if calls == 1:
+                raise ServerFault("cannot", certain=False)
+            real(number, tasks)  # the first one arrives just before
+            return real(number, tasks)
+
+        server.import_tasks = import_tasks
+        done = push(world.store, server, project, world.model_id, outgoing, shown=True,
+                    sleep=lambda _s: None)  # fmt: skip
+        assert done == Push(3, 0, 3)
+        known = {task.number for task in world.store.tasks(project.project_id)}
+        assert known == server.task_numbers(project.number)
+
+
+def test_what_was_removed_on_the_server_is_sent_again(label_studio, wanted, tmp_path):
+    with review_world(tmp_path / "a.db", 4) as world:
+        server = connect(label_studio)
+        project = ensure_project(world.store, server, wanted, "m1 a")
+        outgoing = world.outgoing()
+        push(world.store, server, project, world.model_id, outgoing, shown=True)
+        server.delete_task(min(server.task_numbers(project.number)))
+        again = push(world.store, server, project, world.model_id, outgoing, shown=True)
+        assert again == Push(1, 3, 0)
+        assert samples(server, project.number) == Counter(task.sample for task in outgoing)
+        known = {task.number for task in world.store.tasks(project.project_id)}
+        assert known == server.task_numbers(project.number)
 
 
 def test_the_project_asks_shows_and_orders_as_it_should(label_studio, wanted, tmp_path):
