@@ -4,10 +4,11 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from annotator.labelstudio.failures import ServerFault
+from annotator.labelstudio.failures import Missing, ServerFault
 from annotator.labelstudio.pull import Pull, pull
 from annotator.labelstudio.server import Server
 from annotator.store.engine import Store
+from annotator.store.review_records import Pulled as Answers
 from annotator.store.review_records import ReviewProject
 
 POLL_S = 0.5  # between two looks for a hint
@@ -40,9 +41,10 @@ def pulls(
 
     Raises:
         ServerFault: the server failed on the first pull.
+        Missing: the only project is no longer on the server; one of several costs itself alone.
     """
     mark = _mark(hint)
-    yield [(project, pull(store, server, project, everything=everything)) for project in projects]
+    yield _pull_each(store, server, projects, everything)
     while every_s is not None:
         waited = 0.0
         while waited < every_s and _mark(hint) == mark:
@@ -62,7 +64,23 @@ def _pull_again(store: Store, server: Server, projects: Sequence[ReviewProject])
     """Pull from where the last pull ended."""
     numbers = {project.project_id for project in projects}
     now = [p for p in store.projects(server.address) if p.project_id in numbers]
-    return [(project, pull(store, server, project)) for project in now]
+    return _pull_each(store, server, now, everything=False)
+
+
+def _pull_each(
+    store: Store, server: Server, projects: Sequence[ReviewProject], everything: bool
+) -> Pulled:
+    """Pull each; one of several that was removed from the server does not keep the others."""
+    done: Pulled = []
+    for project in projects:
+        try:
+            found = pull(store, server, project, everything=everything)
+        except Missing as error:
+            if len(projects) == 1:
+                raise
+            found = Pull(Answers(), 0, 0, (f"{error}; what was pulled from it stays",))
+        done.append((project, found))
+    return done
 
 
 def _news(pulled: Pull) -> bool:

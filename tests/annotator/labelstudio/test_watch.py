@@ -1,6 +1,7 @@
 """Pulling again and again: when, what of it is told, and what a failing server does to it."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
@@ -8,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from annotator.labelstudio import watch
-from annotator.labelstudio.failures import ServerFault
+from annotator.labelstudio.failures import Missing, ServerFault
 from annotator.labelstudio.pull import Pull
 from annotator.labelstudio.watch import POLL_S, pulls
 from annotator.store.review_records import Pulled, ReviewProject
@@ -134,3 +135,18 @@ def test_a_server_that_fails_later_is_told_of_and_asked_again(watched):
 def test_a_server_that_fails_at_first_ends_it(watched):
     with pytest.raises(ServerFault, match="no Label Studio"):
         watched(DOWN).told(1)
+
+
+def test_a_project_that_was_removed_costs_itself_alone(watched):
+    many = watched(Missing("cannot open project 7"), NEWS)
+    both = [FIRST, replace(FIRST, project_id=2, number=8)]
+    (done,) = pulls(FakeStore(), FakeServer(), both, many.hint, None, False)
+    assert [pulled for _, pulled in done] == [
+        Pull(Pulled(), 0, 0, ("cannot open project 7; what was pulled from it stays",)),
+        NEWS,
+    ]
+
+
+def test_the_only_project_that_was_removed_ends_it(watched):
+    with pytest.raises(Missing, match="project 7"):
+        watched(Missing("cannot open project 7")).told(1)
