@@ -145,7 +145,25 @@ class Server:
             raise ServerFault(
                 f"cannot {what}: the server speaks of {len(numbers)}; try again", certain=False
             )
+        expected = sum(len(task.get("predictions", ())) for task in tasks)
+        if (answer.prediction_count or 0) == 0 < expected:
+            self._add_predictions(number, dict(zip(numbers, tasks, strict=True)))
         return numbers
+
+    def _add_predictions(self, number: int, tasks: Mapping[int, Json]) -> None:
+        """Send what the server lost: an import that meets a locked database is done anew without.
+
+        Raises:
+            ServerFault: it was not done; the tasks are there all the same.
+        """
+        said = [
+            {"task": n, **one} for n, task in tasks.items() for one in task.get("predictions", ())
+        ]
+        try:
+            with translated(self.address, f"send {len(said)} predictions to project {number}"):
+                self._client.projects.import_predictions(number, request=said)
+        except ServerFault as fault:
+            raise ServerFault(str(fault), certain=False) from None
 
     def find(self, number: int, samples: Sequence[str]) -> dict[str, list[int]]:
         """The tasks of a project that carry these samples, by sample, oldest first."""

@@ -219,6 +219,25 @@ def test_what_was_removed_on_the_server_is_sent_again(label_studio, wanted, tmp_
         assert known == server.task_numbers(project.number)
 
 
+def test_pre_annotations_that_the_server_loses_are_sent_after(label_studio, wanted, tmp_path):
+    """It does an import anew when its database was locked, and has then forgotten them."""
+    with review_world(tmp_path / "a.db", 3) as world:
+        server = connect(label_studio)
+        project = ensure_project(world.store, server, wanted, "m1 aaaaaaaa")
+        real = server._client.projects.import_tasks
+
+        def import_tasks(number, *, request, **options):
+            bare = [{"data": task["data"]} for task in request]
+            return real(number, request=bare, **options)
+
+        server._client.projects.import_tasks = import_tasks
+        done = push(world.store, server, project, world.model_id, world.outgoing(), shown=True)
+        assert done == Push(3, 0, 0)
+        found = list(server.changed(project.number, None))
+        versions = [[one["model_version"] for one in raw["predictions"]] for raw in found]
+        assert versions == [["m1 aaaaaaaa"]] * 3
+
+
 def test_the_project_asks_shows_and_orders_as_it_should(label_studio, wanted, tmp_path):
     with review_world(tmp_path / "a.db", 3) as world:
         server = connect(label_studio)
