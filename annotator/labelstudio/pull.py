@@ -69,14 +69,20 @@ def pull(
             progress(len(pulling.found))
             pulling.save(None)
     progress(len(pulling.found))
-    pulling.save(newest)
+    pulling.save(None)
     gone = pulling.find_gone() if held != len(pulling.ours) or pulling.foreign else 0
+    if gone:
+        pulling.take_successors()
+    pulling.save(newest)
     return Pull(pulling.saved, pulling.tasks, gone, pulling.odd())
 
 
 @dataclass(slots=True)
 class _Pulling:
-    """One pull under way. `ours` are our tasks by their number, `foreign` those of others."""
+    """One pull under way. `ours` are our tasks by their number, `foreign` those of others.
+
+    `doubles` are those of the others that carry a sample of ours.
+    """
 
     store: Store
     server: Server
@@ -86,6 +92,7 @@ class _Pulling:
     unread: bool = False
     problems: list[str] = field(default_factory=list)
     foreign: set[int] = field(default_factory=set)
+    doubles: list[Mapping[str, object]] = field(default_factory=list)
     found: dict[int, Sequence[Answer]] = field(default_factory=dict)
     shape: Interface = field(init=False)
     ours: dict[int, str] = field(init=False)
@@ -94,6 +101,9 @@ class _Pulling:
 
     def __post_init__(self) -> None:
         self.shape = interface(self.project.labels)
+        self._read_book()
+
+    def _read_book(self) -> None:
         self._book = {t.sample: t for t in self.store.tasks(self.project.project_id)}
         self.ours = {
             task.number: sample
@@ -129,8 +139,11 @@ class _Pulling:
             self.problems.append(f"a task was left alone: {error}")
             self.unread = True
             return
-        if not self._is_ours(read.task, sample_in(raw)):
+        sample = sample_in(raw)
+        if not self._is_ours(read.task, sample):
             self.foreign.add(read.task)
+            if sample in self._book:
+                self.doubles.append(raw)
             return
         self.tasks += 1
         self.problems += read.problems
@@ -172,6 +185,17 @@ class _Pulling:
         """Write down which of our tasks are no longer there; their answers stay."""
         there = self.server.task_numbers(self.project.number) - self.foreign
         return self.store.gone(self.project.project_id, sorted(self.ours.keys() - there))
+
+    def take_successors(self) -> None:
+        """Read doubles again whose task turned out to be gone: now they are ours.
+
+        The next pull would not: they changed before where it begins.
+        """
+        self._read_book()
+        doubles, self.doubles = self.doubles, []
+        self.foreign -= {int(str(raw["id"])) for raw in doubles}
+        for raw in doubles:
+            self.take(raw)
 
     def odd(self) -> tuple[str, ...]:
         """What is odd about what was read, a line each."""

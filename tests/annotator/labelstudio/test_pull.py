@@ -259,6 +259,20 @@ def test_a_task_that_was_removed_is_gone_and_its_answers_stay(review):
     assert review.pull().gone == 0
 
 
+def test_a_double_that_was_answered_is_ours_once_our_task_is_gone(review):
+    """Both are found out by the same pull: the next one begins after the answer."""
+    number = review.tasks[0]
+    task = review.server._client.tasks.get(str(number))
+    (double,) = review.server.import_tasks(review.project.number, [{"data": task.data}])
+    answer = review.answer(double, picks("sad"))
+    assert review.pull().answers == Pulled()  # left alone while ours is there
+    review.change(answer, picks("happy"))
+    review.server.delete_task(number)
+    pulled = review.pull()
+    assert (pulled.answers, pulled.gone, pulled.problems) == (Pulled(new=1), 1, ())
+    assert {given.task for given in review.present().values()} == {double}
+
+
 def test_a_task_whose_push_was_cut_off_is_ours(review):
     """It was on its way; people answer before the next push finds it there."""
     (late,) = review.tasks[-1:]
