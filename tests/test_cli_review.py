@@ -83,6 +83,15 @@ def test_twice_is_once_and_a_dry_run_is_nothing(folder, label_studio):
     assert agreed.json["agreement"]["votes"] == 0
 
 
+def test_a_server_that_got_no_clips_is_told_from_one_that_did(folder, label_studio):
+    environ = server_of(label_studio)
+    options = ("--uncertain-top", 1, "--project", f"cli {time.time_ns()}")
+    assert command(folder, "export", *options, **environ).code == 0
+    done = command(folder, "pull", **environ | {URL: "http://127.0.0.1:1"})
+    assert done.code == 2
+    assert f"set {URL} to {label_studio.url}, where they went" in done.err
+
+
 def test_a_file_that_is_gone_costs_its_own_clips(folder, label_studio):
     moved = folder / "corpus" / "a.mp4"
     hidden = moved.rename(folder / "hidden.mp4")

@@ -160,6 +160,12 @@ def chosen_projects(store: "Store", server: str | None, named: str | None) -> "l
     found = [p for p in known if named is None or named in {p.title, str(p.number)}]
     if found:
         return found
+    elsewhere = sorted({project.server for project in store.projects(None)})
+    if not known and elsewhere:
+        raise UsageError(
+            f"no clips were sent from this workspace to {server}: set LABEL_STUDIO_URL to "
+            f"{' or '.join(elsewhere)}, where they went"
+        )
     names = ", ".join(f"{project.number} {project.title!r}" for project in known)
     if named is None or not known:
         raise UsageError(
