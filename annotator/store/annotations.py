@@ -34,10 +34,20 @@ def save_answers(
 
 def answers(connection: Connection, project_id: int | None) -> list[ClipAnswer]:
     """The present answers, of one project or of all, by clip."""
-    chosen: Any = select(Annotation).where(Annotation.current)
+    chosen: Any = select(*Annotation.__table__.columns).where(Annotation.current)
     if project_id is not None:
         chosen = chosen.where(Annotation.project_id == project_id)
-    rows = connection.execute(chosen.order_by(Annotation.clip_id, Annotation.id)).all()
+    return _answers(connection, connection.execute(chosen).all())
+
+
+def answers_about(connection: Connection, clip_ids: Sequence[int]) -> list[ClipAnswer]:
+    """The present answers about clips, by clip."""
+    chosen: Any = select(*Annotation.__table__.columns).where(Annotation.current)
+    return _answers(connection, list(in_chunks(connection, chosen, Annotation.clip_id, clip_ids)))
+
+
+def _answers(connection: Connection, found: Sequence[AnyRow]) -> list[ClipAnswer]:
+    rows = sorted(found, key=lambda row: (row.clip_id, row.id))
     labels = _labels(connection, [row.id for row in rows])
     return [
         ClipAnswer(row.clip_id, row.project_id, _answer(row, labels.get(row.id, ())))
