@@ -20,6 +20,7 @@ from annotator.recorder import Progress as RunProgress
 from annotator.registry import ModelVersion
 from annotator.run import RunSummary
 from annotator.store.records import ClipDetail, Failure, RankedClip, Status, StoredPrediction
+from annotator.store.review_records import ClipAnswer
 from annotator.types import MODALITIES, Bounds
 from annotator.workspace import Workspace
 
@@ -263,6 +264,9 @@ def print_status(workspace: Workspace, status: Status, *, as_json: bool) -> None
         count = status.predictions.get(model.name, 0)
         mark = "" if model.trained else " [bold red]UNTRAINED: random weights, numbers are noise"
         table.add_row("model", f"{literal(model.name)}: {count} clips annotated{mark}")
+    for project in status.projects:
+        counts = f"{project.tasks.get('there', 0)} tasks, answers: {_counts(project.answers)}"
+        table.add_row("project", literal(f"{project.number} {project.title}: {counts}"))
     if (last := status.last_run) is not None:
         table.add_row("last run", f"{last.state}, begun {last.started_at:%Y-%m-%d %H:%M} UTC")
     out_console().print(table)
@@ -284,6 +288,23 @@ def print_details(clips: Sequence[ClipDetail], *, as_json: bool) -> None:
         out_console().print(_detail_table(clip))
         for prediction in clip.predictions:
             out_console().print(_prediction_table(prediction))
+        if clip.answers:
+            out_console().print(_answer_table(clip.answers))
+
+
+def _answer_table(answers: Sequence[ClipAnswer]) -> Table:
+    table = Table("person", "state", "labels", "seconds", "comment", title="What people answered")
+    for given in answers:
+        answer = given.answer
+        labels = [
+            label.label if label.intensity is None else f"{label.label} ({label.intensity} of 5)"
+            for label in answer.labels
+        ]
+        said = ", ".join(labels) or ("neutral" if answer.neutral else "")
+        seconds = "" if answer.lead_seconds is None else f"{answer.lead_seconds:.1f}"
+        row = (answer.annotator, answer.state, said, seconds, answer.comment or "")
+        table.add_row(*map(literal, row))
+    return table
 
 
 def _detail_table(clip: ClipDetail) -> Table:

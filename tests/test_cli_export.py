@@ -122,7 +122,8 @@ def test_standard_output_holds_rows_and_nothing_else(corpus):
         (("--out", "a.csv", "--label", "nosuch"), "has no label 'nosuch'"),
         (("--out", "a.csv", "--model", "nosuch"), "no model 'nosuch'"),
         (("--out", "a.xlsx", "--format", "xlsx"), "'xlsx'"),
-        ((), "--out"),
+        (("--format", "csv"), "--out"),
+        ((), "--uncertain-top"),
     ],
 )
 def test_wrong_use_is_one_line_and_leaves_no_file(corpus, options, words, tmp_path):

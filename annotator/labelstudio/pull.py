@@ -155,10 +155,12 @@ class _Pulling:
         One that a push was sending when it was cut off, or that had gone and is back, is there.
         """
         known = None if sample is None else self._book.get(sample)
-        if known is None or self.ours.get(number, known.sample) != known.sample:
+        if known is None:
             return False
         if known.state == "there":
             return known.number == number
+        if number in self.ours:  # of a task that was removed
+            self.store.gone(self.project.project_id, [number])
         self.store.sent(self.project.project_id, {known.sample: number})
         self._book[known.sample] = replace(known, state="there", number=number)
         self.ours[number] = known.sample

@@ -170,14 +170,14 @@ class _Sending:
         Which of several stays is written down first: answers are fetched from that one alone.
         """
         removed = 0
+        book = self.store.tasks(self.project.project_id)
+        known = {task.number for task in book if task.state == "there"}
         found = self.server.find(self.project.number, sorted(self.unsure))
         for sample, numbers in found.items():
-            if len(numbers) < 2:
-                self._note({sample: numbers[0]})
-                continue
-            answered = [number for number in numbers if self.server.annotated(number)]
-            self._note({sample: (answered or numbers)[0]})
-            for number in sorted(set(numbers) - set(answered or numbers[:1])):
+            answered = [n for n in numbers if len(numbers) > 1 and self.server.annotated(n)]
+            staying = answered or [next((n for n in numbers if n in known), numbers[0])]
+            self._note({sample: next((n for n in staying if n in known), staying[0])})
+            for number in sorted(set(numbers) - set(staying)):
                 self.server.delete_task(number)
                 removed += 1
         return removed

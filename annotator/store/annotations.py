@@ -17,16 +17,16 @@ def save_answers(
 ) -> Pulled:
     """Make the present answers about tasks those that were found; see `Store.save_answers`."""
     clips = _clips(connection, project_id, list(found))
-    known = _current(connection, project_id, list(found))
+    known = _current(connection, project_id, clips)
     total = Pulled()
-    seen: set[int] = set()
+    seen: set[tuple[int, int]] = set()
     for task, answers in found.items():
         clip_id = clips[task]
         for answer in answers:
-            seen.add(answer.number)
-            old = known.get(answer.number)
+            seen.add((task, answer.number))
+            old = known.get((task, answer.number))
             total += _save(connection, project_id, clip_id, answer, old)
-    lost = [row.id for number, row in known.items() if number not in seen]
+    lost = [row.id for key, row in known.items() if key not in seen]
     for row_id in lost:
         _delete(connection, row_id)
     return total + Pulled(deleted=len(lost))
@@ -34,10 +34,20 @@ def save_answers(
 
 def answers(connection: Connection, project_id: int | None) -> list[ClipAnswer]:
     """The present answers, of one project or of all, by clip."""
-    chosen: Any = select(Annotation).where(Annotation.current)
+    chosen: Any = select(*Annotation.__table__.columns).where(Annotation.current)
     if project_id is not None:
         chosen = chosen.where(Annotation.project_id == project_id)
-    rows = connection.execute(chosen.order_by(Annotation.clip_id, Annotation.id)).all()
+    return _answers(connection, connection.execute(chosen).all())
+
+
+def answers_about(connection: Connection, clip_ids: Sequence[int]) -> list[ClipAnswer]:
+    """The present answers about clips, by clip."""
+    chosen: Any = select(*Annotation.__table__.columns).where(Annotation.current)
+    return _answers(connection, list(in_chunks(connection, chosen, Annotation.clip_id, clip_ids)))
+
+
+def _answers(connection: Connection, found: Sequence[AnyRow]) -> list[ClipAnswer]:
+    rows = sorted(found, key=lambda row: (row.clip_id, row.id))
     labels = _labels(connection, [row.id for row in rows])
     return [
         ClipAnswer(row.clip_id, row.project_id, _answer(row, labels.get(row.id, ())))
@@ -46,18 +56,21 @@ def answers(connection: Connection, project_id: int | None) -> list[ClipAnswer]:
 
 
 def _clips(connection: Connection, project_id: int, tasks: Sequence[int]) -> dict[int, int]:
-    """The clip of each of the project's tasks; a server may use the number of one that is gone."""
-    chosen: Any = select(Task.number, Task.clip_id).where(Task.project_id == project_id)
-    chosen = chosen.order_by(Task.state == "there")  # last, and thus the one that counts
-    return {row.number: row.clip_id for row in in_chunks(connection, chosen, Task.number, tasks)}
+    """The clip of each of the project's tasks; servers give the numbers of removed ones again."""
+    chosen: Any = select(Task.number, Task.clip_id, Task.state).where(Task.project_id == project_id)
+    rows = list(in_chunks(connection, chosen, Task.number, tasks))
+    return {row.number: row.clip_id for row in sorted(rows, key=lambda row: row.state == "there")}
 
 
-def _current(connection: Connection, project_id: int, tasks: Sequence[int]) -> dict[int, AnyRow]:
-    """The present answers about tasks, by their number."""
-    chosen: Any = select(Annotation.id, Annotation.number, Annotation.updated_at).where(
-        Annotation.project_id == project_id, Annotation.current
-    )
-    return {row.number: row for row in in_chunks(connection, chosen, Annotation.task, tasks)}
+def _current(
+    connection: Connection, project_id: int, clips: Mapping[int, int]
+) -> dict[tuple[int, int], AnyRow]:
+    """The present answers about tasks that show these clips, by their task and number."""
+    chosen: Any = select(
+        Annotation.id, Annotation.number, Annotation.task, Annotation.clip_id, Annotation.updated_at
+    ).where(Annotation.project_id == project_id, Annotation.current)
+    rows = in_chunks(connection, chosen, Annotation.task, list(clips))
+    return {(row.task, row.number): row for row in rows if row.clip_id == clips[row.task]}
 
 
 def _save(
@@ -65,17 +78,22 @@ def _save(
 ) -> Pulled:
     if old is not None and epoch_ms(old.updated_at) == epoch_ms(answer.updated_at):
         return Pulled(known=1)
-    replaced = _replace(connection, project_id, answer.number)
+    replaced = _replace(connection, project_id, clip_id, answer.number)
     if not _revive(connection, project_id, answer):
         _enter(connection, project_id, clip_id, answer)
     return Pulled(changed=1) if replaced else Pulled(new=1)
 
 
-def _replace(connection: Connection, project_id: int, number: int) -> bool:
-    """Retire what is present of an answer, whichever task it was about; whether anything was."""
+def _replace(connection: Connection, project_id: int, clip_id: int, number: int) -> bool:
+    """Retire what is present of an answer; whether anything was."""
     retired = connection.execute(
         update(Annotation)
-        .where(Annotation.project_id == project_id, Annotation.number == number, Annotation.current)
+        .where(
+            Annotation.project_id == project_id,
+            Annotation.number == number,
+            Annotation.clip_id == clip_id,
+            Annotation.current,
+        )
         .values(current=False)
     )
     return retired.rowcount > 0

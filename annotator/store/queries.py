@@ -2,11 +2,14 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, func, select
 
+from annotator.store import tasks
+from annotator.store.annotations import answers_about
 from annotator.store.database import AnyRow, AnySelect, in_chunks
 from annotator.store.ranking import label_scores
 from annotator.store.records import (
@@ -18,6 +21,7 @@ from annotator.store.records import (
     Status,
     StoredPrediction,
 )
+from annotator.store.review_records import ClipAnswer
 from annotator.store.runs import last_run, models
 from annotator.store.schema import Clip, ClipLabel, Media, Model, Prediction
 from annotator.store.targets import clips_meant, target
@@ -43,6 +47,7 @@ def status(connection: Connection) -> Status:
         failures=_failure_counts(connection),
         models=tuple(models(connection)),
         last_run=last_run(connection),
+        projects=tasks.counts(connection),
     )
 
 
@@ -86,8 +91,18 @@ def show(connection: Connection, what: int | str | Path) -> list[ClipDetail]:
     given: AnySelect = select(ClipLabel.clip_id, ClipLabel.label, ClipLabel.value)
     for clip_id, label, value in in_chunks(connection, given, ClipLabel.clip_id, ids):
         labels[clip_id][label] = value
-    answers = _predictions(connection, ids)
-    return [_detail(clip, labels[clip.id], tuple(answers[clip.id])) for clip in clips]
+    predictions = _predictions(connection, ids)
+    said: dict[int, list[ClipAnswer]] = defaultdict(list)
+    for answer in answers_about(connection, ids):
+        said[answer.clip_id].append(answer)
+    return [
+        replace(
+            _detail(clip, labels[clip.id]),
+            predictions=tuple(predictions[clip.id]),
+            answers=tuple(said[clip.id]),
+        )
+        for clip in clips
+    ]
 
 
 def _counts(rows: Iterable[Any]) -> dict[str, int]:
@@ -131,9 +146,8 @@ def _predictions(
     return found
 
 
-def _detail(
-    clip: AnyRow, labels: dict[str, float], predictions: tuple[StoredPrediction, ...]
-) -> ClipDetail:
+def _detail(clip: AnyRow, labels: dict[str, float]) -> ClipDetail:
+    """The clip itself."""
     known = clip._mapping  # noqa: SLF001  SQLAlchemy's public name for the row as a mapping
     return ClipDetail(
         clip_id=clip.id,
@@ -154,5 +168,5 @@ def _detail(
         reason=clip.reason,
         steps={m: known[f"{m}_steps"] for m in MODALITIES if known[f"{m}_steps"] is not None},
         absent={m: known[f"{m}_absent"] for m in MODALITIES if known[f"{m}_absent"] is not None},
-        predictions=predictions,
+        predictions=(),
     )

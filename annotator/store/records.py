@@ -6,6 +6,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Literal, Protocol
 
+from annotator.store.review_records import ClipAnswer, ProjectCounts
 from annotator.types import Bounds, ClipFeatures, Modality, Segment
 
 Score = Literal["variance", "entropy", "margin", "bald"]
@@ -186,6 +187,7 @@ class Status:
     failures: tuple[FailureCount, ...]
     models: tuple[ModelRecord, ...]
     last_run: RunRecord | None
+    projects: tuple[ProjectCounts, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -249,3 +251,4 @@ class ClipDetail:
     steps: Mapping[Modality, int]
     absent: Mapping[Modality, str]
     predictions: tuple[StoredPrediction, ...]
+    answers: tuple[ClipAnswer, ...] = ()

@@ -1,6 +1,6 @@
 """What the store knows of people's review: frozen dataclasses, never ORM objects."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
@@ -79,6 +79,17 @@ class ClipAnswer:
     clip_id: int
     project_id: int
     answer: Answer
+
+
+@dataclass(frozen=True, slots=True)
+class ProjectCounts:
+    """A project at a glance: its tasks and people's present answers, by state."""
+
+    server: str
+    number: int
+    title: str
+    tasks: Mapping[str, int]
+    answers: Mapping[str, int]
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,15 +1,16 @@
 """Projects, and the clips that were sent to them."""
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Connection, select, update
+from sqlalchemy import Connection, func, select, update
 
 from annotator.store.columns import readable
-from annotator.store.database import AnyRow, in_chunks, insert
-from annotator.store.review_records import ReviewProject, SentTask
-from annotator.store.schema import Project, Task
+from annotator.store.database import AnyRow, AnySelect, in_chunks, insert
+from annotator.store.review_records import ProjectCounts, ReviewProject, SentTask
+from annotator.store.schema import Annotation, Project, Task
 
 _PROJECT = (
     Project.id,
@@ -47,6 +48,26 @@ def projects(connection: Connection, server: str | None) -> list[ReviewProject]:
     if server is not None:
         chosen = chosen.where(Project.server == server)
     return [_project(row) for row in connection.execute(chosen)]
+
+
+def counts(connection: Connection) -> tuple[ProjectCounts, ...]:
+    """Every project at a glance, oldest first."""
+    sent_tasks: AnySelect = select(Task.project_id, Task.state, func.count())
+    given: AnySelect = select(Annotation.project_id, Annotation.state, func.count())
+    given = given.where(Annotation.current)
+    by_task = _by_state(connection, sent_tasks.group_by(Task.project_id, Task.state))
+    by_answer = _by_state(connection, given.group_by(Annotation.project_id, Annotation.state))
+    return tuple(
+        ProjectCounts(p.server, p.number, p.title, by_task[p.project_id], by_answer[p.project_id])
+        for p in projects(connection, None)
+    )
+
+
+def _by_state(connection: Connection, rows: AnySelect) -> defaultdict[int, dict[str, int]]:
+    found: defaultdict[int, dict[str, int]] = defaultdict(dict)
+    for project_id, state, count in connection.execute(rows):
+        found[project_id][state] = count
+    return found
 
 
 def move_cursor(

@@ -23,7 +23,6 @@ from faulty_proxy import Fault, Proxy, faulty_proxy
 from review_clips import LABELS, ReviewWorld, review_world
 
 NUMBERS = itertools.count()
-FIRST = "test@example.com"
 
 
 def picks(*chosen: str, name: str = EMOTIONS, **more: object) -> list[dict[str, object]]:
@@ -139,7 +138,8 @@ def test_nothing_answered_is_nothing_pulled(review):
     assert review.project.pulled_to is not None
 
 
-def test_answers_of_two_people(review, second):
+def test_answers_of_two_people(review, second, label_studio):
+    first = label_studio.email
     email, other = second
     mine = review.answer(review.tasks[0], picks("happy", "sad") + stars("sad", 4), lead_time=2.5)
     theirs = review.answer(review.tasks[0], picks("neutral"), by=other)
@@ -150,9 +150,9 @@ def test_answers_of_two_people(review, second):
     assert review.pull().answers == Pulled(new=5)
     present = review.present()
     assert {n: (a.annotator, a.state, a.neutral) for n, a in present.items()} == {
-        mine: (FIRST, "labelled", False), theirs: (email, "labelled", True),
-        unusable: (email, "unusable", False), empty: (FIRST, "empty", False),
-        skipped: (FIRST, "skipped", False),
+        mine: (first, "labelled", False), theirs: (email, "labelled", True),
+        unusable: (email, "unusable", False), empty: (first, "empty", False),
+        skipped: (first, "skipped", False),
     }  # fmt: skip
     assert present[mine].labels == (
         GivenLabel("happy", None, "manual"), GivenLabel("sad", 4, "manual"),

@@ -6,6 +6,7 @@ import pytest
 
 from annotator.errors import UsageError
 from annotator.store.records import Failure, FailureCount
+from annotator.store.review_records import Answer, GivenLabel
 
 
 @pytest.fixture
@@ -155,3 +156,19 @@ def test_run_keeps_its_settings_and_outcome(world):
     assert run.settings == {"root": str(world.path)}
     assert (run.counts, run.stage_seconds) == ({"clips": 3}, {"decode": 1.5})
     assert run.finished_at >= run.started_at
+
+
+def test_what_people_answered_is_shown_with_the_clip_and_counted(world, make_segment):
+    world.sync("a.mp4")
+    (clip,) = world.plan("a.mp4", [make_segment(0, 1000)])
+    project = world.store.save_project("http://ls", 3, "pilot", ("happy", "sad"))
+    world.store.begin_sending(project.project_id, world.model_id, {"sample": clip}, shown=True)
+    world.store.sent(project.project_id, {"sample": 7})
+    moment = datetime(2026, 1, 1, tzinfo=UTC)
+    answer = Answer(5, 7, "ann", "labelled", (GivenLabel("sad", 4, "manual"),), False, "hm", 2.5,
+                    None, [], moment, moment)  # fmt: skip
+    world.store.save_answers(project.project_id, {7: [answer]})
+    (shown,) = world.store.show(clip)
+    assert [given.answer for given in shown.answers] == [answer]
+    (counts,) = world.store.status().projects
+    assert (counts.title, counts.tasks, counts.answers) == ("pilot", {"there": 1}, {"labelled": 1})

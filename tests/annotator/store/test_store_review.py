@@ -50,7 +50,7 @@ class Known:
     tasks: dict[str, SentTask] = field(default_factory=dict)
     clips: dict[int, int] = field(default_factory=dict)  # of every task there ever was
     versions: dict[tuple[int, datetime], Answer] = field(default_factory=dict)
-    present: dict[int, Answer] = field(default_factory=dict)
+    present: dict[tuple[int, int], Answer] = field(default_factory=dict)
     deleted: set[tuple[int, datetime]] = field(default_factory=set)
     cursor: datetime | None = None
 
@@ -59,20 +59,21 @@ class Known:
         return {t.number: t.sample for t in self.tasks.values() if t.number is not None}
 
     def save(self, found: dict[int, list[Answer]]) -> Pulled:
-        before = {n: a for n, a in self.present.items() if a.task in found}
+        before = {k: a for k, a in self.present.items() if a.task in found}
         counts = dict.fromkeys(("new", "changed", "deleted", "known"), 0)
-        seen = {given.number: given for answers in found.values() for given in answers}
-        for number, given in seen.items():
-            if number in before and before[number] == given:
+        seen = [given for answers in found.values() for given in answers]
+        for given in seen:
+            key = self.clips[given.task], given.number
+            if before.get(key) == given:
                 counts["known"] += 1
                 continue
-            counts["changed" if number in self.present else "new"] += 1
-            self.versions[number, given.updated_at] = given
-            self.present[number] = given
-            self.deleted.discard((number, given.updated_at))
-        for number in before.keys() - seen.keys():
-            lost = self.present.pop(number)
-            self.deleted.add((number, lost.updated_at))
+            counts["changed" if key in self.present else "new"] += 1
+            self.versions[given.number, given.updated_at] = given
+            self.present[key] = given
+            self.deleted.discard((given.number, given.updated_at))
+        for key in before.keys() - {(self.clips[given.task], given.number) for given in seen}:
+            lost = self.present.pop(key)
+            self.deleted.add((lost.number, lost.updated_at))
             counts["deleted"] += 1
         return Pulled(**counts)
 
@@ -209,7 +210,7 @@ class ReviewMachine(RuleBasedStateMachine):
             assert rows == [
                 (
                     number, int(when.timestamp() * 1000), kept.task, known.clips[kept.task],
-                    known.present.get(number) == kept, (number, when) in known.deleted,
+                    kept in known.present.values(), (number, when) in known.deleted,
                 )
                 for (number, when), kept in sorted(known.versions.items())
             ]  # fmt: skip
@@ -218,7 +219,7 @@ class ReviewMachine(RuleBasedStateMachine):
 
 
 def by_number(answers: list[ClipAnswer]) -> list[ClipAnswer]:
-    return sorted(answers, key=lambda found: (found.project_id, found.answer.number))
+    return sorted(answers, key=lambda a: (a.project_id, a.answer.number, a.answer.task))
 
 
 def test_any_order_of_pushes_and_pulls(open_world, make_segment):
@@ -283,3 +284,19 @@ def test_more_tasks_than_one_query_takes(world, project):
     nothing = {number: [] for number in found}
     assert world.store.save_answers(project.project_id, nothing) == Pulled(deleted=count - 1)
     assert world.store.gone(project.project_id, range(1, count)) == count - 1
+
+
+def test_the_numbers_of_a_removed_task_and_its_answer_are_given_again(world, make_segment):
+    """What was said about the removed clip stays, and says nothing about the other."""
+    world.sync("a.mp4")
+    old, new = world.plan("a.mp4", [make_segment(0, 900), make_segment(1000, 1900)])
+    project = world.store.save_project("http://ls", 1, "p", LABELS).project_id
+    for sample, clip in (("b", old), ("a", new)):
+        world.store.begin_sending(project, world.model_id, {sample: clip}, shown=True)
+        world.store.sent(project, {sample: 1})
+        assert world.store.save_answers(project, {1: []}) == Pulled()
+        given = answer(5, 1, moment(clip))
+        assert world.store.save_answers(project, {1: [given]}) == Pulled(new=1)
+        if clip == old:
+            world.store.gone(project, [1])
+    assert [found.clip_id for found in world.store.answers()] == [old, new]
