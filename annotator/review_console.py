@@ -88,14 +88,30 @@ def print_pulled(pulled: Sequence[tuple[ReviewProject, Pull]], *, as_json: bool)
         print_problems(pull.problems)
 
 
-def print_agreement(
-    project: ReviewProject, found: Agreement, clips: Sequence[Consensus], *, as_json: bool
+def print_agreements(
+    found: Sequence[tuple[ReviewProject, Agreement, Sequence[Consensus]]], *, as_json: bool
 ) -> None:
-    """How far a project's people agree, and what becomes of its clips."""
+    """How far each project's people agree, and what becomes of its clips."""
     if as_json:
-        facts = {"project": project.number, "title": project.title, "server": project.server}
-        print_json({**facts, "agreement": asdict(found), "clips": [asdict(clip) for clip in clips]})
+        print_json({"projects": [_agreed(*project) for project in found]})
         return
+    for project in found:
+        _print_agreement(*project)
+
+
+def _agreed(
+    project: ReviewProject, found: Agreement, clips: Sequence[Consensus]
+) -> dict[str, object]:
+    return {
+        "project": project.number,
+        "title": project.title,
+        "server": project.server,
+        "agreement": asdict(found),
+        "clips": [asdict(clip) for clip in clips],
+    }
+
+
+def _print_agreement(project: ReviewProject, found: Agreement, clips: Sequence[Consensus]) -> None:
     states = Counter(clip.state for clip in clips)
     say(
         f"project {project.number} {project.title!r}: {found.votes} answers to "

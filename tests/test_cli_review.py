@@ -80,7 +80,7 @@ def test_twice_is_once_and_a_dry_run_is_nothing(folder, label_studio):
     pulled = command(folder, "pull", "--project", number, "--json", **environ)
     assert pulled.json["projects"][0]["new"] == 0
     agreed = command(folder, "agreement", "--project", number, "--json")
-    assert agreed.json["agreement"]["votes"] == 0
+    assert agreed.json["projects"][0]["agreement"]["votes"] == 0
 
 
 def test_a_server_that_got_no_clips_is_told_from_one_that_did(folder, label_studio):
@@ -115,6 +115,8 @@ SEND = ("export", "--uncertain-top", 1)
 BAD_KEY = {"ANNOTATE_MEDIA_URL": "http://x", "ANNOTATE_MEDIA_KEY": "secret-key"}
 MISTAKES = {
     "no count": (("export",), {}, 2, "--uncertain-top 100"),
+    "blind to a table": (("export", "--blind", "--out", "a.csv"), {}, 2, "are of Label Studio"),
+    "no name": ((*SEND, "--project", ""), {}, 2, "needs a title or a number"),
     "token alone": (SEND, {KEY: "secret-key"}, 2, f"{URL} is not"),
     "address alone": (("pull",), {URL: "http://x"}, 2, f"{KEY} is not"),
     "no address": (("pull",), {URL: "ftp://x", KEY: "secret-key"}, 2, "must be an address"),

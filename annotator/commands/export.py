@@ -119,6 +119,13 @@ def export(
     style = style or (SUFFIXES.get(out.suffix, "csv") if out else LABEL_STUDIO)
     if out is None and style != LABEL_STUDIO:
         raise click.UsageError("name a file with --out; - is standard output")
+    if style != LABEL_STUDIO and (named or overlap or dry_run or not shown):
+        raise click.UsageError(
+            f"--project, --blind, --overlap and --dry-run are of Label Studio, not of {style}: "
+            "name a .json file, or leave --out away"
+        )
+    if named == "":
+        raise click.UsageError("--project needs a title or a number")
     if out == STANDARD_OUTPUT and as_json:
         raise click.UsageError("--json reports where the rows go: name a file with --out")
     with workspace.open_store() as store:

@@ -128,12 +128,13 @@ def agreement(
         rule = Rule(need, voters)
     except ValueError as error:
         raise click.BadParameter(str(error)) from None
+    found = []
     with workspace.open_store() as store:
         for project in chosen_projects(store, None, named):
             votes = votes_of(store.answers(project.project_id))
-            found = measure(votes, project.labels, resamples=resamples)
-            clips = consensuses(votes, project.labels, rule)
-            review_console.print_agreement(project, found, clips, as_json=as_json)
+            agreed = measure(votes, project.labels, resamples=resamples)
+            found.append((project, agreed, consensuses(votes, project.labels, rule)))
+    review_console.print_agreements(found, as_json=as_json)
 
 
 def connect() -> "Server":

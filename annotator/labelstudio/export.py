@@ -152,6 +152,11 @@ def send(
         done = push(
             store, server, project, model_id, parcel.outgoing, shown=shown, progress=progress
         )
+        if shown and done.sent and server.project(project.number).model_version != version:
+            # An older project shows the version it was made with, and none to those left blind.
+            server.update_project(
+                project.number, model_version=version, show_collab_predictions=True
+            )
     review = _packed(parcel)
     return replace(review, project=project.number, there=done.there, push=done)
 

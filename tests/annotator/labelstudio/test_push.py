@@ -12,13 +12,17 @@ import pytest
 
 from annotator.errors import UsageError
 from annotator.labelstudio import push as pushing
+from annotator.labelstudio.export import Chosen, Parcel, send
 from annotator.labelstudio.failures import ServerFault
+from annotator.labelstudio.hosting import Hosting
+from annotator.labelstudio.interface import interface
+from annotator.labelstudio.payload import Sent, sample_of, version_of
 from annotator.labelstudio.projects import TAB, Wanted, ensure_project
 from annotator.labelstudio.pull import pull
 from annotator.labelstudio.push import Push, alone, push
 from annotator.labelstudio.server import Account, Server
 from faulty_proxy import Fault, faulty_proxy
-from review_clips import LABELS, review_world
+from review_clips import LABELS, THRESHOLDS, Facts, review_world
 
 NUMBERS = itertools.count()
 LOST_ANSWER = Fault(drop=True)
@@ -277,3 +281,20 @@ def test_only_one_process_sends(tmp_path):
         pytest.fail("two at once")
     with alone(tmp_path):
         pass
+
+
+def test_a_later_versions_answers_are_shown_in_a_project_made_for_an_earlier(
+    label_studio, wanted, tmp_path
+):
+    with review_world(tmp_path / "a.db", 2) as world:
+        server = connect(label_studio)
+        project = ensure_project(world.store, server, wanted, "m0 00000000")
+        clips = world.ranked()
+        chosen = Chosen({sample_of(c.content_hash, c.start_ms, c.end_ms): c for c in clips}, 0)
+        sent = Sent(interface(LABELS), Facts(), THRESHOLDS, "variance", True)
+        parcel = Parcel(
+            wanted, sent, Hosting(tmp_path, str, None), chosen, tuple(world.outgoing()), ()
+        )
+        review = send(world.store, server, parcel, world.model_id, tmp_path, lambda _count: None)
+        assert review.push == Push(2, 0, 0)
+        assert server.project(project.number).model_version == version_of(Facts())
