@@ -56,7 +56,7 @@ def print_review(review: Review, *, dry_run: bool, as_json: bool) -> None:
         say(f"Wrote {review.chosen - len(review.failed)} tasks to {review.out}{copies}.")
         say(
             "To have them sent, set LABEL_STUDIO_URL and LABEL_STUDIO_API_KEY (Account & Settings "
-            "there) and repeat the command; or import the file in Label Studio."
+            "there) and leave --out away; or import the file in Label Studio."
         )
         if review.storage is not None:
             say(
