@@ -5,7 +5,16 @@ from typing import Any
 import click
 
 from annotator import __version__
-from annotator.commands import corpus, experiments, export, models, review, serve, training
+from annotator.commands import (
+    corpus,
+    experiments,
+    export,
+    finetune,
+    models,
+    review,
+    serve,
+    training,
+)
 from annotator.errors import AnnotateError
 
 
@@ -52,6 +61,7 @@ for _command in (
     serve.serve_media,
     training.train,
     training.evaluate,
+    finetune.finetune,
     experiments.ablate,
     experiments.sweep,
     experiments.crosseval,

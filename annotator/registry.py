@@ -124,7 +124,7 @@ def import_released(
     """
     from lddu_model import from_released, read_weights
 
-    _check_name(name)
+    check_name(name)
     try:
         network = from_released(read_weights(file), labels)
     except ValueError as error:
@@ -141,12 +141,17 @@ def import_trained(workspace: Workspace, folder: Path, name: str) -> ModelVersio
     """
     from annotator.learning.card import open_model
 
-    _check_name(name)
+    check_name(name)
     model = open_model(folder)
     return _save(workspace, model.network, name, model.metadata)
 
 
-def _check_name(name: str) -> None:
+def check_name(name: str) -> None:
+    """Refuse what cannot name a new version.
+
+    Raises:
+        UsageError: the name is unfit, or another model's for good.
+    """
     if not _NAME.fullmatch(name):
         raise UsageError(f"{name!r} cannot name a model: expected letters, digits, dot, dash, _")
     if name == STARTER:

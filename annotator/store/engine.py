@@ -25,6 +25,7 @@ from annotator.store.faults import translated
 from annotator.store.migrate import upgrade
 from annotator.store.records import (
     ClipDetail,
+    ClipPlace,
     ClipResult,
     Failure,
     KnownClip,
@@ -302,6 +303,11 @@ class Store:
         """Clips whose files were opened, each with the model's answer if it has given one."""
         with self._read() as connection:
             return known.known_clips(connection, model_id, clip_ids)
+
+    def places(self, clip_ids: Sequence[int]) -> dict[int, ClipPlace]:
+        """Where clips lie whose files were opened, who speaks, and their splits."""
+        with self._read() as connection:
+            return known.places(connection, clip_ids)
 
     def begin_sending(
         self, project_id: int, model_id: int, samples: Mapping[str, int], *, shown: bool

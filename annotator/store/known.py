@@ -1,12 +1,13 @@
 """What is known of clips that are asked for by the sample their tasks carry."""
 
 from collections.abc import Sequence
+from pathlib import Path
 
 from sqlalchemy import Connection, and_, select
 
 from annotator.store.database import AnySelect, in_chunks
 from annotator.store.ranking import label_scores
-from annotator.store.records import ClipScores, KnownClip
+from annotator.store.records import ClipPlace, ClipScores, KnownClip
 from annotator.store.schema import Clip, Media, Prediction, Project, Task
 
 _KNOWN = (
@@ -30,6 +31,26 @@ def clips_of_samples(connection: Connection, samples: Sequence[str]) -> dict[str
     )
     rows = in_chunks(connection, sent.order_by(Task.project_id), Task.sample, samples)
     return {row.sample: row.clip_id for row in rows}
+
+
+def places(connection: Connection, clip_ids: Sequence[int]) -> dict[int, ClipPlace]:
+    """Where clips lie whose files were opened."""
+    clips: AnySelect = (
+        select(*Clip.__table__.columns, Media.path, Media.content_hash)
+        .join_from(Clip, Media)
+        .where(Media.content_hash.is_not(None))
+    )
+    return {
+        row.id: ClipPlace(
+            row.id,
+            Path(row.path),
+            row.content_hash,
+            (row.start_ms, row.end_ms),
+            row.speaker,
+            row.split,
+        )
+        for row in in_chunks(connection, clips, Clip.id, clip_ids)
+    }
 
 
 def known_clips(

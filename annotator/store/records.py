@@ -224,6 +224,18 @@ class KnownClip:
 
 
 @dataclass(frozen=True, slots=True)
+class ClipPlace:
+    """Where a clip lies as its file is now, who speaks, and the split that it came with."""
+
+    clip_id: int
+    path: Path
+    content_hash: str
+    bounds: Bounds
+    speaker: str | None
+    split: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class StoredPrediction:
     """One model's answer for one clip, with its provenance."""
 
