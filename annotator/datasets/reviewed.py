@@ -128,8 +128,8 @@ def _featured(
     found = f"those of {', '.join(sorted(others))}" if others else "none"
     raise UsageError(
         f"the model takes features of {wanted}, and the workspace has {found} of the "
-        f"{len(missing)} labelled clips, {missing[0].place.path.name!r} the first: run `annotate run` on them "
-        "with this model, or take another with --from"
+        f"{len(missing)} labelled clips, {missing[0].place.path.name!r} the first: "
+        "run `annotate run` on them with this model, or take another with --from"
     )
 
 
