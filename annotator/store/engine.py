@@ -37,6 +37,7 @@ from annotator.store.records import (
     RankedClip,
     RunState,
     Status,
+    TwoAnswers,
 )
 from annotator.store.review_records import Answer, ClipAnswer, Pulled, ReviewProject, SentTask
 from annotator.types import MediaInfo, Segment, Source
@@ -271,6 +272,11 @@ class Store:
         """
         with self._read() as connection:
             return queries.show(connection, what)
+
+    def two_answers(self, first: str, second: str) -> Generator[TwoAnswers]:
+        """What two models, by name, say of the clips that both have annotated; see `ranked`."""
+        with self._read() as connection:
+            yield from known.two_answers(connection, first, second)
 
     # What goes to people and comes back.
 

@@ -46,6 +46,14 @@ class ClipScores:
 
 
 @dataclass(frozen=True, slots=True)
+class TwoAnswers:
+    """The probabilities by label that two models gave the same clip."""
+
+    first: Mapping[str, float]
+    second: Mapping[str, float]
+
+
+@dataclass(frozen=True, slots=True)
 class ClipResult:
     """A clip that is through: of its features only lengths, absences and transcript are kept."""
 
