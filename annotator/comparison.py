@@ -60,7 +60,7 @@ def compare(first: ModelVersion, second: ModelVersion, store: Store) -> Differen
         labels_added=tuple(label for label in second.labels if label not in first.labels),
         labels_removed=tuple(label for label in first.labels if label not in second.labels),
         settings=_differing(first.config, second.config),
-        extractors=_differing({**first.extractors}, {**second.extractors}),
+        extractors=_differing(_by_name(first), _by_name(second)),
         validation=_differing(first.ancestry.validation, second.ancestry.validation),
         weights=_weights(first, second),
         answers=compare_answers(store.two_answers(first.name, second.name), shared),
@@ -93,6 +93,10 @@ def _differing(first: Mapping[str, Any], second: Mapping[str, Any]) -> dict[str,
     names = dict.fromkeys((*first, *second))
     pairs = {name: (first.get(name), second.get(name)) for name in names if name != "labels"}
     return {name: pair for name, pair in pairs.items() if pair[0] != pair[1]}
+
+
+def _by_name(version: ModelVersion) -> dict[str, str]:
+    return {str(modality): name for modality, name in version.extractors.items()}
 
 
 def _weights(first: ModelVersion, second: ModelVersion) -> dict[str, float] | None:

@@ -93,8 +93,8 @@ def _unpromoted(workspace: Workspace) -> ModelVersion:
     if len(own) > 1:
         names = ", ".join([*(version.name for version in own), STARTER])
         raise UsageError(
-            f"several models to choose from ({names}): name one with --model, or settle on one "
-            "with `annotate models promote`"
+            f"several models to choose from: name one with --model ({names}), or settle on one "
+            "with `annotate models promote NAME`"
         )
     return own[0] if own else _named(workspace, STARTER)
 

@@ -83,7 +83,7 @@ def test_a_line_that_is_no_promotion_is_named(tmp_path, line):
     promote(tmp_path, "a")
     with (tmp_path / FILE).open("a") as file:
         file.write(line + "\n")
-    with pytest.raises(UsageError, match="line 2 of .* is no promotion"):
+    with pytest.raises(UsageError, match=r"line 2 of .* is no promotion"):
         history(tmp_path)
 
 
