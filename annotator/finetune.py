@@ -309,4 +309,4 @@ def _enter(
 
 def _promote(workspace: Workspace, name: str, reason: str) -> None:
     """Make it the version in use."""
-    registry.promote(workspace, name, reason)  # type: ignore[attr-defined]
+    registry.promote(workspace, name, reason)

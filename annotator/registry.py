@@ -30,6 +30,7 @@ STARTER = "starter"
 SHIPPED = Path(__file__).parent / "models"  # as in a workspace, a folder each
 UNTRAINED = "untrained"
 UNTRAINED_SEED = 0
+IN_USE = ".in-use.json"  # among the models: which of them was promoted last, and why
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 
@@ -55,19 +56,46 @@ def versions(workspace: Workspace) -> list[ModelVersion]:
 
 
 def choose(workspace: Workspace, name: str | None) -> ModelVersion:
-    """The version of that name; by default the workspace's own trained one, else the starter.
+    """The version of that name; by default the promoted one, the own trained one, or the starter.
 
     Raises:
         UsageError: there is no such version, or there are several to choose from.
     """
+    if name is None:
+        name = _promoted(workspace)
     if name is not None:
         return _named(workspace, name)
     known = [read_version(folder) for folder in _folders(workspace) if folder.name != STARTER]
-    own = [v for v in known if v.trained and not _is_foreign(v)]
+    # A fine-tuned version that was never promoted is a candidate.
+    own = [v for v in known if v.trained and v.parent is None and not _is_foreign(v)]
     if len(own) > 1:
         names = ", ".join([*(version.name for version in own), STARTER])
         raise UsageError(f"several models to choose from: name one with --model ({names})")
     return own[0] if own else _named(workspace, STARTER)
+
+
+def promote(workspace: Workspace, name: str, reason: str) -> None:
+    """Make a version the one in use.
+
+    Raises:
+        UsageError: there is no such version.
+    """
+    version = _named(workspace, name)
+    draft = workspace.models / f"{IN_USE}.{uuid4().hex}"
+    draft.write_text(json.dumps({"name": version.name, "reason": reason}), encoding="utf-8")
+    draft.replace(workspace.models / IN_USE)
+
+
+def _promoted(workspace: Workspace) -> str | None:
+    file = workspace.models / IN_USE
+    try:
+        return str(json.loads(file.read_text(encoding="utf-8"))["name"])
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+        raise UsageError(
+            f"{file} is damaged: remove it, then name a model with --model or --from"
+        ) from error
 
 
 def _is_foreign(version: ModelVersion) -> bool:
@@ -191,6 +219,7 @@ def read_version(folder: Path) -> ModelVersion:
             trained=metadata["trained"] is True,
             config=described["config"],
             path=folder,
+            parent=str(metadata["parent"]["name"]) if "parent" in metadata else None,
         )
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise UsageError(
