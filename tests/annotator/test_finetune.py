@@ -80,7 +80,9 @@ def test_noise_stays_a_candidate_with_the_reason(tmp_path):
     done = tuned(world)
     assert not done.promoted
     assert in_use(world) == "base"
-    assert "not surely above 0" in facts(world, "base-r1")["promotion"]["reason"]
+    assert done.verdict.comparison.difference.low <= 0
+    assert "not surely above 0" in done.reason
+    assert facts(world, "base-r1")["promotion"]["reason"] == done.reason
 
 
 @pytest.mark.parametrize(("promote", "used"), [("never", "base"), ("always", "base-r1")])
