@@ -308,5 +308,6 @@ def _enter(
 
 
 def _promote(workspace: Workspace, name: str, reason: str) -> None:
-    """Make it the version in use."""
-    registry.promote(workspace, name, reason)
+    """Make it the version in use, unless an earlier call has."""
+    if registry.in_use(workspace) != name:
+        registry.promote(workspace, name, reason)

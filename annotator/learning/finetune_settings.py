@@ -48,7 +48,7 @@ class ReviewSettings:
 
 
 def _gentle() -> TrainSettings:
-    return TrainSettings(epochs=20, batch=32, learning_rate=5e-4, weigh_raters=True)
+    return TrainSettings(epochs=10, patience=3, batch=32, learning_rate=5e-4, weigh_raters=True)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -71,11 +71,10 @@ class Comparison:
         )
         if np.isnan(self.difference.low):
             return f"{found} of unknown interval: the {self.clips} held-out clips are too few"
-        found += f" [{self.difference.low:+.3f}, {self.difference.high:+.3f}]"
-        if self.collapsed:
-            lost = "; ".join(f"{label} {how}" for label, how in self.collapsed.items())
-            return f"{found}, but {lost}"
-        return f"{found}, {'above' if self.better else 'not surely above'} 0"
+        above = "above" if self.difference.low > 0 else "not surely above"
+        found += f" [{self.difference.low:+.3f}, {self.difference.high:+.3f}], {above} 0"
+        lost = "; ".join(f"{label} {how}" for label, how in self.collapsed.items())
+        return f"{found}; yet {lost}" if lost else found
 
     def to_json(self) -> dict[str, Any]:
         """Plain types for `json.dumps`; unknown is null."""
