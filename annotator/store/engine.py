@@ -4,6 +4,7 @@ from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
+from types import MappingProxyType
 from typing import Self
 
 from sqlalchemy import URL, Connection, Engine
@@ -37,7 +38,14 @@ from annotator.store.records import (
     RunState,
     Status,
 )
-from annotator.store.review_records import Answer, ClipAnswer, Pulled, ReviewProject, SentTask
+from annotator.store.review_records import (
+    Answer,
+    ClipAnswer,
+    Pulled,
+    ReviewProject,
+    SentTask,
+    TaskReason,
+)
 from annotator.types import MediaInfo, Segment, Source
 
 
@@ -304,14 +312,29 @@ class Store:
             return known.known_clips(connection, model_id, clip_ids)
 
     def begin_sending(
-        self, project_id: int, model_id: int, samples: Mapping[str, int], *, shown: bool
+        self,
+        project_id: int,
+        model_id: int,
+        samples: Mapping[str, int],
+        reasons: Mapping[str, TaskReason] = MappingProxyType({}),
+        *,
+        shown: bool,
     ) -> None:
         """Enter clips, sample → clip, before they are sent: a kill then leaves a trace.
 
-        Those that are there stay as they are; those that are gone are entered again.
+        Those that are there stay as they are; those that are gone are entered again. `reasons`
+        says of samples why they are sent.
         """
         with self._write() as connection:
-            tasks.begin_sending(connection, project_id, model_id, samples, shown=shown)
+            tasks.begin_sending(connection, project_id, model_id, samples, reasons, shown=shown)
+
+    def audited(self, project_id: int, samples: Sequence[str]) -> None:
+        """Write down that samples were drawn for an audit, those too that were there before.
+
+        A clip stays in the audit that it was drawn for, even if its score chooses it later.
+        """
+        with self._write() as connection:
+            tasks.audited(connection, project_id, samples)
 
     def sent(self, project_id: int, numbers: Mapping[str, int]) -> None:
         """Write down that samples are there, sample → number of the task."""
