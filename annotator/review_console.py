@@ -46,14 +46,15 @@ def print_review(review: Review, *, dry_run: bool, as_json: bool) -> None:
     for failed in review.failed:
         place = f"{failed.path} [{failed.start_ms / 1000:.1f}-{failed.end_ms / 1000:.1f} s]"
         console.print(f"[red]{literal(f'failed: {place}: {failed.reason}')}", highlight=False)
-    copies = f"; {review.copies} copies of them left out" if review.copies else ""
+    more = f"; {review.copies} copies of them left out" if review.copies else ""
+    more += f"; {review.audit} of them drawn at random for the audit" if review.audit else ""
     if dry_run:
         say(
             f"Would send {review.chosen - review.there} clips to project {review.title!r}, where "
-            f"{review.there} of the {review.chosen} are already{copies}."
+            f"{review.there} of the {review.chosen} are already{more}."
         )
     elif review.push is None:
-        say(f"Wrote {review.chosen - len(review.failed)} tasks to {review.out}{copies}.")
+        say(f"Wrote {review.chosen - len(review.failed)} tasks to {review.out}{more}.")
         say(
             "To have them sent, set LABEL_STUDIO_URL and LABEL_STUDIO_API_KEY (Account & Settings "
             "there) and leave --out away; or import the file in Label Studio."
@@ -69,7 +70,7 @@ def print_review(review: Review, *, dry_run: bool, as_json: bool) -> None:
         doubles = f", {review.push.doubles} doubles removed" if review.push.doubles else ""
         say(
             f"Sent {review.push.sent} clips to project {review.project} {review.title!r}; "
-            f"{review.there} were there{doubles}{copies}."
+            f"{review.there} were there{doubles}{more}."
         )
 
 

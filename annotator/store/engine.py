@@ -21,6 +21,7 @@ from annotator.store import (
     sources,
     tasks,
 )
+from annotator.store.candidates import Candidates, Codes, Floats, candidates, label_answers
 from annotator.store.database import BUSY_TIMEOUT_S, make_engine, parse_target, writing
 from annotator.store.faults import translated
 from annotator.store.migrate import upgrade
@@ -267,6 +268,35 @@ class Store:
         """
         with self._read() as connection:
             yield from ranking.ranked(connection, model_id, by, limit, label, split)
+
+    def clips(self, model_id: int, by: str, scores: Mapping[int, float]) -> Generator[RankedClip]:
+        """The clips of those numbers in that order, each with the model's answer and its score.
+
+        A score that the store has itself comes from there, whatever `scores` says: its margin is
+        low where a selection's is high.
+        """
+        with self._read() as connection:
+            yield from ranking.clips(connection, model_id, by, scores)
+
+    def candidates(
+        self, model_id: int, split: str | None = None, *, unanswered: bool, latents: bool
+    ) -> Candidates:
+        """The clips of the present plans that the model has answered, copies of one as one.
+
+        Args:
+            model_id: from `register_model`.
+            split: only clips of this split.
+            unanswered: leave out those that somebody has labelled or called unusable, in whatever
+                project, and their copies.
+            latents: read latents, 256 bytes a clip of the default network.
+        """
+        with self._read() as connection:
+            return candidates(connection, model_id, split, unanswered=unanswered, latents=latents)
+
+    def label_answers(self, model_id: int, clip_id: Codes) -> Floats:
+        """(4, n, q) p, p_mu, p_sigma and p_direct of clips whose numbers rise, NaN without one."""
+        with self._read() as connection:
+            return label_answers(connection, model_id, clip_id)
 
     def show(self, what: int | str | Path) -> list[ClipDetail]:
         """All that is known of a clip, by its number, or of a file's clips, by its path.
