@@ -46,7 +46,7 @@ def propose(
     plan: Plan,
     *,
     split: str | None = None,
-    unanswered: bool = True,
+    to_ask: bool = True,
 ) -> Proposal:
     """A selection among the clips that a model has answered.
 
@@ -56,16 +56,16 @@ def propose(
         by: a name of `annotator.acquisition.named.SCORES`.
         plan: how.
         split: only clips of this split.
-        unanswered: leave out clips that somebody has answered, wherever that was.
+        to_ask: leave out copies, and clips that somebody has answered, wherever that was.
 
     Raises:
         UsageError: the store lacks what the score or the plan goes by.
     """
     model = next(known for known in store.models() if known.model_id == model_id)
-    found = store.candidates(model_id, split, unanswered=unanswered, latents=plan.needs_latent)
+    found = store.candidates(model_id, split, to_ask=to_ask, latents=plan.needs_latent)
     if not len(found.clip_id):
         raise UsageError(
-            f"model {model.name!r} has annotated no {'unanswered ' if unanswered else ''}clips "
+            f"model {model.name!r} has annotated no {'unanswered ' if to_ask else ''}clips "
             f"{'' if split is None else f'of split {split!r} '}yet: `annotate run CORPUS` first"
         )
     notes: list[str] = []

@@ -15,9 +15,15 @@ ALL = 2**62  # clips: more than there are
 
 
 def proposal(
-    store: "Store", model_id: int, ranking: Ranking, selecting: Selecting | None = None
+    store: "Store",
+    model_id: int,
+    ranking: Ranking,
+    limit: int | None,
+    selecting: Selecting | None = None,
 ) -> "Proposal | None":
     """The clips that are meant; None where the store ranks them by itself.
+
+    `limit` is how many to take where no option asks for a selection.
 
     Raises:
         UsageError: options do not go together, or the store lacks what they go by.
@@ -40,9 +46,9 @@ def proposal(
         store,
         model_id,
         ranking.by,
-        plan or Plan(ranking.top or ALL, audit=0),
+        plan or Plan(limit or ALL, audit=0),
         split=ranking.split,
-        unanswered=plan is not None,
+        to_ask=plan is not None,
     )
     short = found.shortfall if plan is not None else ()
     print_problems([*found.notes, *short])

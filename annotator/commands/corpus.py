@@ -167,7 +167,7 @@ def list_clips(
             return
         model = registry.choose(workspace, ranking.model)
         model_id = store.register_model(model)
-        found = choosing.proposal(store, model_id, ranking)
+        found = choosing.proposal(store, model_id, ranking, ranking.top)
         with closing(choosing.clips(store, model_id, ranking, found, ranking.top)) as clips:
             console.print_ranked(list(clips), model, ranking.by, as_json=as_json)
 

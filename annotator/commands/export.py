@@ -172,7 +172,7 @@ def _write_table(
     from annotator.export.export import export_clips
 
     model_id = store.register_model(model)
-    found = choosing.proposal(store, model_id, ranking, selecting)
+    found = choosing.proposal(store, model_id, ranking, ranking.top, selecting)
     with closing(choosing.clips(store, model_id, ranking, found, ranking.top)) as clips:
         return export_clips(clips, model, style, out)
 
@@ -199,7 +199,7 @@ def _review(
     found = None if asked.out else account(os.environ)
     wanted = Wanted(asked.named, model.labels, asked.overlap, asked.shown)
     model_id = store.register_model(model)
-    proposal = choosing.proposal(store, model_id, ranking, selecting)
+    proposal = choosing.proposal(store, model_id, ranking, None, selecting)
     audit = proposal.audit if proposal else frozenset()
     with closing(choosing.clips(store, model_id, ranking, proposal, None)) as clips:
         chosen = reviews.choose(clips, ranking.top, audit)

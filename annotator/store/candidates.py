@@ -29,7 +29,7 @@ Codes = NDArray[np.int64]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Candidates:
-    """n clips by number; copies of one clip are one, the first.
+    """n clips by number.
 
     Attributes:
         clip_id: (n,) rising.
@@ -54,7 +54,7 @@ def candidates(
     model_id: int,
     split: str | None,
     *,
-    unanswered: bool,
+    to_ask: bool,
     latents: bool,
 ) -> Candidates:
     """The clips of the present plans that the model has answered; see `Store.candidates`."""
@@ -74,8 +74,8 @@ def candidates(
         if latents:
             blobs.append(_vectors([row[9] for row in rows]))
     place = np.array(places, np.int64).reshape(-1, 5)
-    keep = _one_of_each(place[:, 1:4])
-    if unanswered:
+    keep = _one_of_each(place[:, 1:4]) if to_ask else np.arange(len(place), dtype=np.int64)
+    if to_ask:
         said = _answered(connection, contents)
         fresh = [tuple(where) not in said for where in place[keep, 1:4].tolist()]
         keep = keep[np.array(fresh, bool)]

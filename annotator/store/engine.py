@@ -279,19 +279,19 @@ class Store:
             yield from ranking.clips(connection, model_id, by, scores)
 
     def candidates(
-        self, model_id: int, split: str | None = None, *, unanswered: bool, latents: bool
+        self, model_id: int, split: str | None = None, *, to_ask: bool, latents: bool
     ) -> Candidates:
-        """The clips of the present plans that the model has answered, copies of one as one.
+        """The clips of the present plans that the model has answered.
 
         Args:
             model_id: from `register_model`.
             split: only clips of this split.
-            unanswered: leave out those that somebody has labelled or called unusable, in whatever
-                project, and their copies.
+            to_ask: leave out those that somebody has labelled or called unusable, in whatever
+                project, with their copies; and of other copies all but the first.
             latents: read latents, 256 bytes a clip of the default network.
         """
         with self._read() as connection:
-            return candidates(connection, model_id, split, unanswered=unanswered, latents=latents)
+            return candidates(connection, model_id, split, to_ask=to_ask, latents=latents)
 
     def label_answers(self, model_id: int, clip_id: Codes) -> Floats:
         """(4, n, q) p, p_mu, p_sigma and p_direct of clips whose numbers rise, NaN without one."""

@@ -144,7 +144,7 @@ def test_answered_clips_are_left_out_of_a_selection(world):
     world.answer(world.ids[-1], 7, "happy")
     found = propose(world.store, world.model_id, "variance", Plan(3, audit=0.4))
     assert world.ids[-1] not in found.clips
-    every = propose(world.store, world.model_id, "variance", Plan(12, audit=0), unanswered=False)
+    every = propose(world.store, world.model_id, "variance", Plan(12, audit=0), to_ask=False)
     assert every.clips == tuple(reversed(world.ids))
 
 

@@ -42,12 +42,12 @@ def filled(world, make_result):
     return world
 
 
-def found(world, split=None, *, unanswered=False, latents=True):
-    return world.store.candidates(world.model_id, split, unanswered=unanswered, latents=latents)
+def found(world, split=None, *, to_ask=True, latents=True):
+    return world.store.candidates(world.model_id, split, to_ask=to_ask, latents=latents)
 
 
 @pytest.mark.parametrize("rows", [1, 2, 20_000])
-def test_a_row_a_clip_and_copies_are_one(filled, monkeypatch, rows):
+def test_of_copies_one_is_asked_about(filled, monkeypatch, rows):
     monkeypatch.setattr(module, "ROWS", rows)
     given = found(filled)
     assert given.clip_id.tolist() == list(filled.ids)
@@ -59,6 +59,11 @@ def test_a_row_a_clip_and_copies_are_one(filled, monkeypatch, rows):
     assert given.latent.dtype == np.float16
     assert given.latent[[0, 2]].tolist() == [[filled.ids[0], -1], [filled.ids[2], -1]]
     assert np.isnan(given.latent[1]).all()
+
+
+def test_all_copies_are_listed(filled):
+    every = filled.rows("SELECT id FROM clip ORDER BY id")
+    assert found(filled, to_ask=False).clip_id.tolist() == [clip for (clip,) in every]
 
 
 def test_latents_only_where_asked_for_and_clips_of_a_split(filled):
@@ -82,11 +87,11 @@ def test_what_somebody_answered_is_left_out_with_its_copies(filled, state, left)
     filled.store.begin_sending(project, filled.model_id, {"s": copy}, shown=True)
     filled.store.sent(project, {"s": 7})
     filled.store.save_answers(project, {7: [answer(1, 7, state)]})
-    assert (filled.ids[0] in found(filled, unanswered=True).clip_id) == left
-    assert len(found(filled, unanswered=True).clip_id) == 2 + left
-    assert len(found(filled).clip_id) == 3
+    assert (filled.ids[0] in found(filled, to_ask=True).clip_id) == left
+    assert len(found(filled, to_ask=True).clip_id) == 2 + left
+    assert len(found(filled, to_ask=False).clip_id) == 5
     filled.store.save_answers(project, {7: []})  # they took it back
-    assert len(found(filled, unanswered=True).clip_id) == 3
+    assert len(found(filled, to_ask=True).clip_id) == 3
 
 
 def test_labels_answers_are_in_the_order_of_the_model(filled):
