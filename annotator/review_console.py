@@ -8,6 +8,7 @@ from dataclasses import asdict
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
+from annotator.acquisition.suggest import Suggestions
 from annotator.console import literal, out_console, print_json, progress_console, say
 from annotator.labels.agreement import Agreement
 from annotator.labels.consensus import Consensus
@@ -149,6 +150,19 @@ def _value(figure: Figure) -> str:
 
 def _interval(figure: Figure) -> str:
     return "" if figure.low is None else f"{figure.low:.3f} to {figure.high:.3f}"
+
+
+def print_suggestions(found: Suggestions, *, as_json: bool) -> None:
+    """Clips that need another rater or a first one, a reason a line."""
+    if as_json:
+        print_json({"by": found.by, "notes": found.notes, "suggestions": found.suggestions})
+        return
+    for one in found.suggestions:
+        place = f"{one.path.name} {one.start_ms / 1000:.1f} to {one.end_ms / 1000:.1f} s"
+        say(f"{one.needs} rater: clip {one.clip_id}, {place}: {one.reason}")
+    if not found.suggestions:
+        say("No clip needs a rater.")
+    print_problems(found.notes)
 
 
 def print_problems(problems: Sequence[str]) -> None:
