@@ -57,6 +57,7 @@ for _command in (
     export.export,
     review.pull,
     review.agreement,
+    review.suggest,
     serve.serve,
     serve.serve_media,
     training.train,

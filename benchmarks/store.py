@@ -23,7 +23,7 @@ import numpy as np
 
 from annotator.export.export import export_clips
 from annotator.store.engine import Store, open_store
-from annotator.store.records import ClipResult, ClipScores, LabelScores
+from annotator.store.records import ClipResult, FreshScores, LabelScores
 from annotator.types import (
     DEFAULT_LABELS,
     Absent,
@@ -39,9 +39,10 @@ CLIPS_A_FILE = 100
 BATCH = 32  # clips in one transaction, as a run writes them
 TURN = 50 * BATCH  # clips that one side writes before the other has its turn
 TOP = 500
+LATENT = bytes(256)  # of a clip, as the default network gives it: 128 numbers of float16
 REPEATS = 20  # of a query; the median counts
 
-INSERT_PREDICTION = "INSERT INTO prediction VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
+INSERT_PREDICTION = "INSERT INTO prediction VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
 INSERT_LABEL = "INSERT INTO label_prediction VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 UPDATE_CLIP = (
     "UPDATE clip SET state = 'ready', visual_steps = ?, audio_steps = ?, text_steps = ?, "
@@ -182,7 +183,7 @@ def answer(clip_id: int, rng: random.Random) -> ClipResult:
         )
         for label in DEFAULT_LABELS
     )
-    scores = ClipScores(labels, rng.random(), rng.random(), rng.random(), None)
+    scores = FreshScores(labels, rng.random(), rng.random(), rng.random(), None, LATENT)
     return ClipResult(clip_id, FEATURES, scores)
 
 
@@ -203,7 +204,7 @@ def clip_rows(batch: Sequence[ClipResult]) -> list[tuple[object, ...]]:
 def prediction_rows(batch: Sequence[ClipResult]) -> list[tuple[object, ...]]:
     """Parameters of `INSERT_PREDICTION`."""
     return [
-        (1, r.clip_id, 1, r.scores.variance, r.scores.entropy, r.scores.margin, None, 0)
+        (1, r.clip_id, 1, r.scores.variance, r.scores.entropy, r.scores.margin, None, 0, LATENT)
         for r in batch
     ]
 

@@ -1,11 +1,13 @@
 """Annotate a corpus and look at what was found: init, run, status, list, show, retry."""
 
 import os
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from annotator.commands import choosing
 from annotator.commands.options import (
     Ranking,
     device_option,
@@ -164,14 +166,10 @@ def list_clips(
             console.print_failures(store.failures(), as_json=as_json)
             return
         model = registry.choose(workspace, ranking.model)
-        ranked = store.top(
-            store.register_model(model),
-            by=ranking.by,
-            limit=ranking.top,
-            label=ranking.label,
-            split=ranking.split,
-        )
-        console.print_ranked(ranked, model, ranking.by, as_json=as_json)
+        model_id = store.register_model(model)
+        found = choosing.proposal(store, model_id, ranking, ranking.top)
+        with closing(choosing.clips(store, model_id, ranking, found, ranking.top)) as clips:
+            console.print_ranked(list(clips), model, ranking.by, as_json=as_json)
 
 
 @click.command()

@@ -137,6 +137,39 @@ def agreement(
     review_console.print_agreements(found, as_json=as_json)
 
 
+@click.command()
+@click.option("--model", help="Model version. [default: as for run]")
+@click.option(
+    "--top",
+    type=click.IntRange(1, 100_000),
+    default=20,
+    show_default=True,
+    help="Clips of each kind.",
+)
+@workspace_option()
+@json_option
+def suggest(model: str | None, top: int, workspace: "Workspace", as_json: bool) -> None:
+    """Say which clips need another rater and which a first one, and why.
+
+    Another: people differ, or one has answered and the clip is noisy (high variance, which is
+    aleatoric: more raters average it out). A first: nobody has answered and the model does not
+    know (epistemic: bald of run --mc-dropout, or the spread of several model versions, for which
+    one answer is enough). Where there is no epistemic score it goes by entropy, and says so.
+
+    \b
+    Examples:
+      annotate suggest
+      annotate suggest --top 100 --json
+    """
+    from annotator import registry, review_console
+    from annotator.acquisition.suggest import suggest as suggestions
+
+    with workspace.open_store() as store:
+        model_id = store.register_model(registry.choose(workspace, model))
+        found = suggestions(store, model_id, top)
+    review_console.print_suggestions(found, as_json=as_json)
+
+
 def connect() -> "Server":
     """The server that the environment names.
 

@@ -4,6 +4,7 @@ from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
+from types import MappingProxyType
 from typing import Self
 
 from sqlalchemy import URL, Connection, Engine
@@ -20,6 +21,7 @@ from annotator.store import (
     sources,
     tasks,
 )
+from annotator.store.candidates import Candidates, Codes, Floats, candidates, label_answers
 from annotator.store.database import BUSY_TIMEOUT_S, make_engine, parse_target, writing
 from annotator.store.faults import translated
 from annotator.store.migrate import upgrade
@@ -39,7 +41,14 @@ from annotator.store.records import (
     Status,
     TwoAnswers,
 )
-from annotator.store.review_records import Answer, ClipAnswer, Pulled, ReviewProject, SentTask
+from annotator.store.review_records import (
+    Answer,
+    ClipAnswer,
+    Pulled,
+    ReviewProject,
+    SentTask,
+    TaskReason,
+)
 from annotator.types import MediaInfo, Segment, Source
 
 
@@ -262,6 +271,35 @@ class Store:
         with self._read() as connection:
             yield from ranking.ranked(connection, model_id, by, limit, label, split)
 
+    def clips(self, model_id: int, by: str, scores: Mapping[int, float]) -> Generator[RankedClip]:
+        """The clips of those numbers in that order, each with the model's answer and its score.
+
+        A score that the store has itself comes from there, whatever `scores` says: its margin is
+        low where a selection's is high.
+        """
+        with self._read() as connection:
+            yield from ranking.clips(connection, model_id, by, scores)
+
+    def candidates(
+        self, model_id: int, split: str | None = None, *, to_ask: bool, latents: bool
+    ) -> Candidates:
+        """The clips of the present plans that the model has answered.
+
+        Args:
+            model_id: from `register_model`.
+            split: only clips of this split.
+            to_ask: leave out those that somebody has labelled or called unusable, in whatever
+                project, with their copies; and of other copies all but the first.
+            latents: read latents, 256 bytes a clip of the default network.
+        """
+        with self._read() as connection:
+            return candidates(connection, model_id, split, to_ask=to_ask, latents=latents)
+
+    def label_answers(self, model_id: int, clip_id: Codes) -> Floats:
+        """(4, n, q) p, p_mu, p_sigma and p_direct of clips whose numbers rise, NaN without one."""
+        with self._read() as connection:
+            return label_answers(connection, model_id, clip_id)
+
     def show(self, what: int | str | Path) -> list[ClipDetail]:
         """All that is known of a clip, by its number, or of a file's clips, by its path.
 
@@ -316,14 +354,29 @@ class Store:
             return known.places(connection, clip_ids)
 
     def begin_sending(
-        self, project_id: int, model_id: int, samples: Mapping[str, int], *, shown: bool
+        self,
+        project_id: int,
+        model_id: int,
+        samples: Mapping[str, int],
+        reasons: Mapping[str, TaskReason] = MappingProxyType({}),
+        *,
+        shown: bool,
     ) -> None:
         """Enter clips, sample → clip, before they are sent: a kill then leaves a trace.
 
-        Those that are there stay as they are; those that are gone are entered again.
+        Those that are there stay as they are; those that are gone are entered again. `reasons`
+        says of samples why they are sent.
         """
         with self._write() as connection:
-            tasks.begin_sending(connection, project_id, model_id, samples, shown=shown)
+            tasks.begin_sending(connection, project_id, model_id, samples, reasons, shown=shown)
+
+    def audited(self, project_id: int, samples: Sequence[str]) -> None:
+        """Write down that samples were drawn for an audit, those too that were there before.
+
+        A clip stays in the audit that it was drawn for, even if its score chooses it later.
+        """
+        with self._write() as connection:
+            tasks.audited(connection, project_id, samples)
 
     def sent(self, project_id: int, numbers: Mapping[str, int]) -> None:
         """Write down that samples are there, sample → number of the task."""

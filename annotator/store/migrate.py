@@ -13,7 +13,7 @@ from annotator.store.database import writing
 
 # The newest revision in `migrations/versions`, here so that opening an up-to-date database need
 # not import Alembic; a test holds the two together.
-HEAD = "0002"
+HEAD = "0003"
 SCRIPTS = Path(migrations.__path__[0])
 
 
@@ -58,7 +58,7 @@ def _upgrade_locked(connection: Connection, place: str) -> None:
         )
     if revision is not None and connection.dialect.name == "sqlite":
         _back_up(connection, revision)
-    command.upgrade(config, "head")
+    command.upgrade(config, HEAD)
     if connection.dialect.name == "sqlite":
         broken = connection.exec_driver_sql("PRAGMA foreign_key_check").fetchall()
         if broken:

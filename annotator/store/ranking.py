@@ -2,7 +2,7 @@
 
 import math
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, get_args
 
@@ -10,7 +10,7 @@ from sqlalchemy import ColumnElement, Connection, UnaryExpression, case, func, s
 
 from annotator.errors import UsageError
 from annotator.store.database import CHUNK, AnyRow, AnySelect, in_chunks
-from annotator.store.records import ClipScores, LabelScores, RankedClip, Score
+from annotator.store.records import SCORES, ClipScores, LabelScores, RankedClip, Score
 from annotator.store.schema import Clip, LabelPrediction, Media, Model, Prediction, Run
 
 _SIGMAS = (
@@ -75,6 +75,21 @@ def ranked(
         yield from (_ranked(row, labels[row.id], by, label) for row in rows)
 
 
+def clips(
+    connection: Connection, model_id: int, by: str, scores: Mapping[int, float]
+) -> Iterator[RankedClip]:
+    """The clips of those numbers in that order; see `Store.clips`."""
+    chosen: AnySelect = select(*_RANKED).join_from(Prediction, Clip).join(Media)
+    chosen = chosen.join(Run, Run.id == Prediction.run_id).where(Prediction.model_id == model_id)
+    ids = list(scores)
+    for first in range(0, len(ids), CHUNK):
+        part = ids[first : first + CHUNK]
+        rows = {row.id: row for row in in_chunks(connection, chosen, Clip.id, part)}
+        labels = label_scores(connection, model_id, part)
+        for clip_id in filter(rows.__contains__, part):
+            yield _ranked(rows[clip_id], labels[clip_id], by, None, scores[clip_id])
+
+
 def label_scores(
     connection: Connection, model_id: int, clip_ids: Sequence[int]
 ) -> dict[int, tuple[LabelScores, ...]]:
@@ -124,10 +139,17 @@ def _mean_square() -> ColumnElement[float | None]:
     return mean
 
 
-def _ranked(row: AnyRow, labels: tuple[LabelScores, ...], by: str, label: str | None) -> RankedClip:
+def _ranked(
+    row: AnyRow,
+    labels: tuple[LabelScores, ...],
+    by: str,
+    label: str | None,
+    given: float | None = None,
+) -> RankedClip:
+    """A row as a clip; `given` is its score where the store has none of that name."""
     scores = ClipScores(labels, row.variance, row.entropy, row.margin, row.bald)
     if label is None:
-        score = getattr(scores, by)
+        score = getattr(scores, by) if given is None or by in SCORES else given
     else:
         score = _score_of_label(next(item for item in labels if item.label == label), by)
     return RankedClip(

@@ -54,6 +54,17 @@ class TwoAnswers:
 
 
 @dataclass(frozen=True, slots=True)
+class FreshScores(ClipScores):
+    """An answer as a network gives it, with the clip's latent; the store reads that by itself.
+
+    `latent` is d numbers, float16 and little endian: μ, the mean over labels and over the
+    modalities that the clip has.
+    """
+
+    latent: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class ClipResult:
     """A clip that is through: of its features only lengths, absences and transcript are kept."""
 
