@@ -160,14 +160,14 @@ def _epistemic(
     """The first score of EPISTEMIC that there is, by name, and its values."""
     for by in EPISTEMIC[:-1]:
         try:
-            return by, scores(store, model, by, found, 0, notes)
+            return by, scores(store, model, by, found, None, 0, notes)
         except UsageError:
             continue
     notes.append(
         "no clip has an epistemic score, so first raters go by entropy, which counts noise as "
         "well: `annotate run --mc-dropout 20` or a second model version gives one"
     )
-    return EPISTEMIC[-1], scores(store, model, EPISTEMIC[-1], found, 0, notes)
+    return EPISTEMIC[-1], scores(store, model, EPISTEMIC[-1], found, None, 0, notes)
 
 
 _VARIANCE = SCORES.index("variance")
