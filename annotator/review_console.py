@@ -60,6 +60,8 @@ def print_review(review: Review, *, dry_run: bool, as_json: bool) -> None:
             "To have them sent, set LABEL_STUDIO_URL and LABEL_STUDIO_API_KEY (Account & Settings "
             "there) and leave --out away; or import the file in Label Studio."
         )
+        if review.audit:
+            say("Which clips are of the audit is not recorded: only a push to a server keeps it.")
         if review.storage is not None:
             say(
                 "For the clips to play, start Label Studio with "

@@ -17,6 +17,8 @@ from annotator.store.engine import Store
 from annotator.store.records import SCORES as STORED
 from annotator.store.records import ModelRecord
 
+_OF_ANSWERS = {"probability", "heads"}  # what a score may need that is read label by label
+
 
 @dataclass(frozen=True, slots=True)
 class Proposal:
@@ -69,9 +71,20 @@ def propose(
             f"{'' if split is None else f'of split {split!r} '}yet: `annotate run CORPUS` first"
         )
     notes: list[str] = []
-    scored = scores(store, model, by, found, plan.seed, notes)
+    answers = None
+    if plan.balance or (by in SCORES and _OF_ANSWERS & set(SCORES[by].needs)):
+        answers = store.label_answers(model_id, found.clip_id)
+    scored = scores(store, model, by, found, answers, plan.seed, notes)
     fit, latent = _fit(found, scored, by, plan, notes)
-    chosen = select(_pool(store, model, found, fit, scored, latent, plan), plan)
+    pool = Pool(
+        score=scored[fit],
+        probability=None if answers is None else answers[0, fit],
+        latent=latent,
+        speaker=found.speaker[fit],
+        video=found.video[fit],
+        seconds=_cost(store, model, found.seconds[fit]) if plan.per_second else None,
+    )
+    chosen = select(pool, plan)
     order = _spread(chosen.chosen, chosen.audit)
     clips = found.clip_id[fit]
     return Proposal(
@@ -84,9 +97,18 @@ def propose(
 
 
 def scores(
-    store: Store, model: ModelRecord, by: str, found: Candidates, seed: int, notes: list[str]
+    store: Store,
+    model: ModelRecord,
+    by: str,
+    found: Candidates,
+    answers: Floats | None,
+    seed: int,
+    notes: list[str],
 ) -> Floats:
     """(n,) scores of the clips, high = ask, NaN where one has none.
+
+    `answers` are those of `Store.label_answers`, for the scores that need them. What people should
+    know of the scores is added to `notes`.
 
     Raises:
         UsageError: there is no such score, or the store has nothing to make it of.
@@ -94,9 +116,6 @@ def scores(
     if by not in SCORES:
         raise UsageError(f"no score {by!r}: expected one of {', '.join(SCORES)}")
     needs = SCORES[by].needs
-    answers = None
-    if {"probability", "heads"} & set(needs):
-        answers = store.label_answers(model.model_id, found.clip_id)
     stored = {name: found.scores[:, place] for place, name in enumerate(STORED)}
     given = Predictions(
         count=len(found.clip_id),
@@ -145,12 +164,15 @@ def _fit(
     fit = ~np.isnan(scored)
     if not fit.all():
         notes.append(f"{(~fit).sum()} clips have no score {by!r} and were left out")
+    if plan.per_speaker is not None and (found.speaker[fit] < 0).all():
+        raise UsageError("--per-speaker needs speakers, and no clip has one: use --per-video")
     if not plan.needs_latent:
         return np.flatnonzero(fit), None
     if found.latent is None:
+        asked = "--near" if plan.near else f"--select {plan.select}"
         raise UsageError(
-            f"{'--near' if plan.near else f'--select {plan.select}'} goes by latents, and this "
-            "version of the model has none here: annotate with a new workspace or model version"
+            f"{asked} goes by latents, and these clips were annotated before any were kept: give "
+            "the model another name by `annotate models import` and `run` it; features are cached"
         )
     placed = ~np.isnan(found.latent[:, 0])
     if not placed[fit].all():
@@ -159,29 +181,6 @@ def _fit(
         )
     fit &= placed
     return np.flatnonzero(fit), found.latent[fit]
-
-
-def _pool(
-    store: Store,
-    model: ModelRecord,
-    found: Candidates,
-    fit: Places,
-    scored: Floats,
-    latent: Floats | None,
-    plan: Plan,
-) -> Pool:
-    if plan.per_speaker is not None and (found.speaker[fit] < 0).all():
-        raise UsageError("--per-speaker needs speakers, and no clip has one: use --per-video")
-    ids = found.clip_id[fit]
-    seconds = found.seconds[fit]
-    return Pool(
-        score=scored[fit],
-        probability=store.label_answers(model.model_id, ids)[0] if plan.balance else None,
-        latent=latent,
-        speaker=found.speaker[fit],
-        video=found.video[fit],
-        seconds=_cost(store, model, seconds) if plan.per_second else None,
-    )
 
 
 def _cost(store: Store, model: ModelRecord, seconds: Floats) -> Floats:

@@ -23,7 +23,7 @@ from annotator.store.records import SCORES, ModelRecord
 
 Need = Literal["another", "first"]
 
-ENOUGH_RATERS = 5  # who still differ are no mistake: such a clip is ambiguous, and its labels soft
+MOST_RATERS = 5  # who still differ are no mistake: such a clip is ambiguous, and its labels soft
 NOISY = 0.75  # quantile of variance from which one answer is not enough
 EPISTEMIC = ("bald", "ensemble", "entropy")  # the last where there is neither
 
@@ -55,7 +55,7 @@ class Suggestions:
 def suggest(store: Store, model_id: int, top: int) -> Suggestions:
     """At most `top` clips of each kind, among those that the model has answered.
 
-    Another rater: people differ and are fewer than ENOUGH_RATERS, by how much they do; then those
+    Another rater: people differ and are fewer than MOST_RATERS, by how much they do; then those
     with one usable answer and a variance among the highest quarter. A first: nobody has answered,
     by what the model does not know.
 
@@ -105,7 +105,7 @@ def _another(voted: Iterator[Consensus], every: Candidates) -> list[tuple[int, s
     for clip in voted:
         spread = variance.get(clip.clip_id)
         usable = clip.voters - clip.unusable_votes
-        if spread is None or clip.voters >= ENOUGH_RATERS:
+        if spread is None or clip.voters >= MOST_RATERS:
             continue
         if (reason := _dispute(clip)) is not None:
             found.append(((False, -(clip.disagreement or 0.0)), clip.clip_id, reason))
@@ -160,14 +160,14 @@ def _epistemic(
     """The first score of EPISTEMIC that there is, by name, and its values."""
     for by in EPISTEMIC[:-1]:
         try:
-            return by, scores(store, model, by, found, 0, notes)
+            return by, scores(store, model, by, found, None, 0, notes)
         except UsageError:
             continue
     notes.append(
         "no clip has an epistemic score, so first raters go by entropy, which counts noise as "
         "well: `annotate run --mc-dropout 20` or a second model version gives one"
     )
-    return EPISTEMIC[-1], scores(store, model, EPISTEMIC[-1], found, 0, notes)
+    return EPISTEMIC[-1], scores(store, model, EPISTEMIC[-1], found, None, 0, notes)
 
 
 _VARIANCE = SCORES.index("variance")

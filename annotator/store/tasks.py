@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Connection, func, select, update
+from sqlalchemy import Connection, case, func, select, update
 
 from annotator.store.columns import readable
 from annotator.store.database import CHUNK, AnyRow, AnySelect, in_chunks, insert
@@ -104,8 +104,9 @@ def begin_sending(
         index_elements=[Task.project_id, Task.sample],
         set_={
             name: row.excluded[name]
-            for name in ("clip_id", "model_id", "number", "state", "shown", "created_at", "reason")
-        },
+            for name in ("clip_id", "model_id", "number", "state", "shown", "created_at")
+        }
+        | {"reason": case((Task.reason == "audit", "audit"), else_=row.excluded["reason"])},
         where=Task.state != "there",
     )
     now = datetime.now(UTC)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from annotator.acquisition.suggest import ENOUGH_RATERS, suggest
+from annotator.acquisition.suggest import MOST_RATERS, suggest
 from annotator.errors import UsageError
 from annotator.store.engine import open_store
 from review_clips import Facts
@@ -45,7 +45,7 @@ def test_people_may_differ_on_whether_a_clip_can_be_judged(world):
 
 
 def test_many_raters_who_differ_need_no_other(world):
-    world.answers(world.ids[0], 1, [HAPPY, SAD, *[HAPPY] * (ENOUGH_RATERS - 2)])
+    world.answers(world.ids[0], 1, [HAPPY, SAD, *[HAPPY] * (MOST_RATERS - 2)])
     assert clips_of(suggest(world.store, world.model_id, 10), "another") == {}
 
 

@@ -317,5 +317,8 @@ def test_a_clip_drawn_for_the_audit_stays_in_it(world, make_segment):
     world.store.sent(project, {"s1": 1, "s2": 2})
     world.store.begin_sending(project, world.model_id, clips, {"s2": "score"}, shown=True)
     assert stored() == reasons
+    world.store.gone(project, [2])
+    world.store.begin_sending(project, world.model_id, clips, {"s2": "score"}, shown=True)
+    assert stored() == reasons
     world.store.audited(project, ["s1"])
     assert stored() == {"s1": "audit", "s2": "audit"}
