@@ -13,6 +13,7 @@ from annotator.commands import (
     models,
     review,
     serve,
+    simulate,
     training,
 )
 from annotator.errors import AnnotateError
@@ -68,6 +69,7 @@ for _command in (
     experiments.crosseval,
     experiments.diagnose,
     experiments.corrupt_test,
+    simulate.simulate,
     models.models,
 ):
     main.add_command(_command)
