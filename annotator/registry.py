@@ -49,9 +49,14 @@ class ModelVersion:
 
 def versions(workspace: Workspace) -> list[ModelVersion]:
     """All versions in the workspace and the shipped one, by name."""
+    return [read_version(folder) for folder in version_folders(workspace)]
+
+
+def version_folders(workspace: Workspace) -> list[Path]:
+    """The folders of all versions in the workspace and of the shipped one, by name."""
     folders = {STARTER: SHIPPED / STARTER}
     folders |= {folder.name: folder for folder in _folders(workspace)}
-    return [read_version(folders[name]) for name in sorted(folders)]
+    return [folders[name] for name in sorted(folders)]
 
 
 def choose(workspace: Workspace, name: str | None) -> ModelVersion:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from annotator.commands.completion import complete_models
 from annotator.commands.options import (
     Ranking,
     device_option,
@@ -42,7 +43,12 @@ def _passes(_ctx: click.Context, _param: click.Parameter, count: int) -> int:
 @click.command()
 @click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path))
 @workspace_option(create=True)
-@click.option("--model", "model_name", help="Model version. [default: the trained one]")
+@click.option(
+    "--model",
+    "model_name",
+    help="Model version. [default: the trained one]",
+    shell_complete=complete_models,
+)
 @click.option(
     "--segment",
     type=click.Choice(["auto", "manifest", "sidecar", "vad", "windows", "file"]),

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from annotator.commands.completion import complete_projects
 from annotator.commands.options import Ranking, json_option, ranking_options, workspace_option
 from annotator.errors import UsageError
 
@@ -59,6 +60,7 @@ class _Asked:
     "--project",
     "named",
     help="Title or number of the Label Studio project. [default: annotate and the folder's name]",
+    shell_complete=complete_projects,
 )
 @click.option(
     "--preannotate/--blind",

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from annotator.commands.completion import complete_models
 from annotator.commands.options import json_option, names, workspace_option
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ def list_models(workspace: "Workspace", as_json: bool) -> None:
 
 
 @models.command("show")
-@click.argument("name")
+@click.argument("name", shell_complete=complete_models)
 @workspace_option()
 def show_model(name: str, workspace: "Workspace") -> None:
     """Show one model version: labels, extractors, settings, weights hash.

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from annotator.commands.completion import complete_projects
 from annotator.commands.options import json_option, resamples_option, workspace_option
 from annotator.errors import UsageError
 
@@ -20,7 +21,10 @@ NO_SERVER = (
 )
 
 project_option = click.option(
-    "--project", "named", help="Title or number of one project. [default: all of the workspace's]"
+    "--project",
+    "named",
+    help="Title or number of one project. [default: all of the workspace's]",
+    shell_complete=complete_projects,
 )
 
 

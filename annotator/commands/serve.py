@@ -6,6 +6,7 @@ from urllib.parse import urlsplit
 
 import click
 
+from annotator.commands.completion import complete_models
 from annotator.commands.options import device_option, workspace_option
 
 if TYPE_CHECKING:
@@ -21,7 +22,9 @@ if TYPE_CHECKING:
     show_default=True,
     help="Likewise; 0 takes a free one.",
 )
-@click.option("--model", help="Model version. [default: as for run]")
+@click.option(
+    "--model", help="Model version. [default: as for run]", shell_complete=complete_models
+)
 @click.option(
     "--allow-host",
     "names",
