@@ -25,7 +25,7 @@ Completer: TypeAlias = Callable[[click.Context, click.Parameter, str], list[Comp
 @click.command()
 @click.argument("shell", type=click.Choice(list(SHELLS)))
 def completion(shell: str) -> None:
-    """Print the script that completes commands, options and names in a shell.
+    """Print the script that completes commands in a shell.
 
     Besides commands and options it completes the models, labels, splits and projects of the
     workspace. bash needs to be 4.4 or newer.

@@ -25,10 +25,12 @@ def _root(_ctx: click.Context, _param: click.Parameter, named: Path | None) -> P
 )
 @json_option
 def doctor(root: Path, as_json: bool) -> None:
-    """Check ffmpeg, the GPU, weights, workspace, models and server; say what to do.
+    """Check that everything needed is there; say what to do.
 
-    Each check is ok, a warning (it works, but less well) or failed, with one line that says what
-    to do. Nothing is changed, and no token is shown. Where there is no workspace, none is made.
+    That is Python and packages, ffmpeg and its codecs, the GPU, weights, the workspace, its models
+    and the Label Studio server. Each check is ok, a warning (it works, but less well) or failed,
+    with one line that says what to do. Nothing is changed, and no token is shown. Where there is no
+    workspace, none is made.
 
     Exit codes: 0 nothing failed, 2 wrong use, 3 something failed.
 

@@ -37,7 +37,7 @@ def list_models(workspace: "Workspace", as_json: bool) -> None:
 @click.argument("name", shell_complete=complete_models)
 @workspace_option()
 def show_model(name: str, workspace: "Workspace") -> None:
-    """Show one model version: labels, extractors, settings, weights hash.
+    """Show a model version: labels, extractors, settings, hash.
 
     \b
     Example:
@@ -61,7 +61,7 @@ def import_model(
     workspace: "Workspace",
     as_json: bool,
 ) -> None:
-    """Import a model that `annotate train` wrote, or a checkpoint of the released LDDU code.
+    """Import a trained model, or one of the released LDDU code.
 
     FILE is a folder of a training, or a .bin, .pt or .safetensors file of which only weights are
     read: one that holds anything else is refused, never executed.

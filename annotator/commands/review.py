@@ -49,7 +49,7 @@ def pull(
     workspace: "Workspace",
     as_json: bool,
 ) -> None:
-    """Fetch what people answered in Label Studio since the last pull.
+    """Fetch what people answered since the last pull.
 
     Every answer of every person is kept, with its changes. Skipped tasks and empty answers are
     kept as such and are no labels; unusable is a state of its own. What is not ours, or not a label
@@ -112,7 +112,7 @@ def agreement(
     workspace: "Workspace",
     as_json: bool,
 ) -> None:
-    """Show how far people agree: in a project, two by two, and each beside the others.
+    """Show how far people agree, in all and two by two.
 
     Of all answers that were pulled: Krippendorff's alpha of each label, Cohen's kappa of each pair,
     and of each person the agreement with the others, the time an answer takes, and the share of
