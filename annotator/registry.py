@@ -133,7 +133,9 @@ def import_released(
     try:
         network = from_released(read_weights(file), labels)
     except ValueError as error:
-        raise UsageError(f"cannot import {file}: {error}") from error
+        raise UsageError(
+            f"cannot import {file} ({error}): expected a checkpoint of the released LDDU code"
+        ) from error
     facts = {"trained": True, "extractors": dict.fromkeys(MODALITIES, f"{FOREIGN} features")}
     return _save(workspace, network, name, facts)
 
@@ -171,7 +173,9 @@ def load_network(version: ModelVersion) -> "LDDU":
     try:
         return load(version.path).network
     except ValueError as error:
-        raise UsageError(f"model {version.name!r} is damaged: {error}") from error
+        raise UsageError(
+            f"model {version.name!r} is damaged ({error}): remove its folder, or import it again"
+        ) from error
 
 
 def read_version(folder: Path) -> ModelVersion:

@@ -81,7 +81,9 @@ def _need(_ctx: click.Context, _param: click.Parameter, text: str) -> Any:
     try:
         return float(text)
     except ValueError:
-        raise click.BadParameter(f"{text!r} is not majority, any, all or a share") from None
+        raise click.BadParameter(
+            f"{text!r} is not majority, any, all or a share, as in 0.6"
+        ) from None
 
 
 @click.command()

@@ -106,5 +106,7 @@ def _asked(program: str, *arguments: str) -> str:
             [program, *arguments], capture_output=True, check=True, timeout=VERSION_TIMEOUT_S
         ).stdout
     except (OSError, subprocess.SubprocessError) as error:
-        raise EnvironmentFault(f"{program} cannot be run as ffmpeg: {error}") from error
+        raise EnvironmentFault(
+            f"{program} cannot be run as ffmpeg ({error}): set {OVERRIDE} to one that can"
+        ) from error
     return said.decode(errors="replace")
