@@ -1,7 +1,8 @@
 """Look into a workspace's SQLite database without changing a byte of it or beside it.
 
 Even a reader makes `-wal` and `-shm` files beside a database in WAL mode. Where none are, nobody
-has it open and it can be read as immutable, which makes none.
+has it open and it can be read as immutable, which makes none. Only of a copy that has the `-wal`
+and not the `-shm` SQLite makes the latter anew.
 """
 
 import sqlite3
