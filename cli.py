@@ -6,7 +6,9 @@ import click
 
 from annotator import __version__
 from annotator.commands import (
+    completion,
     corpus,
+    doctor,
     experiments,
     export,
     finetune,
@@ -16,7 +18,10 @@ from annotator.commands import (
     simulate,
     training,
 )
-from annotator.errors import AnnotateError
+from annotator.errors import AnnotateError, EnvironmentFault
+
+OURS = {"annotator", "lddu_model", "migrations"}
+INSTALL = "install annotate-emotions again with pip, which brings what it needs"
 
 
 class _Group(click.Group):
@@ -30,6 +35,12 @@ class _Group(click.Group):
 
             click.echo(printable(f"Error: {error}"), err=True)
             ctx.exit(error.exit_code)
+        except ModuleNotFoundError as error:
+            package = str(error.name).partition(".")[0]
+            if package in OURS:
+                raise
+            click.echo(f"Error: the package {package} is missing: {INSTALL}", err=True)
+            ctx.exit(EnvironmentFault.exit_code)
         except KeyboardInterrupt:
             click.echo("Interrupted at once. The same command goes on from here.", err=True)
             ctx.exit(130)
@@ -71,6 +82,8 @@ for _command in (
     experiments.corrupt_test,
     simulate.simulate,
     models.models,
+    doctor.doctor,
+    completion.completion,
 ):
     main.add_command(_command)
 

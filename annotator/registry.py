@@ -59,9 +59,14 @@ class ModelVersion:
 
 def versions(workspace: Workspace) -> list[ModelVersion]:
     """All versions in the workspace and the shipped one, by name."""
-    own = {version.name: version for version in own_versions(workspace)}
-    known = own if STARTER in own else {**own, STARTER: read_version(SHIPPED / STARTER)}
-    return [known[name] for name in sorted(known)]
+    return [read_version(folder) for folder in version_folders(workspace)]
+
+
+def version_folders(workspace: Workspace) -> list[Path]:
+    """The folders of all versions in the workspace and of the shipped one, by name."""
+    folders = {STARTER: SHIPPED / STARTER}
+    folders |= {folder.name: folder for folder in _folders(workspace)}
+    return [folders[name] for name in sorted(folders)]
 
 
 def own_versions(workspace: Workspace) -> list[ModelVersion]:
@@ -208,7 +213,9 @@ def import_released(
     try:
         network = from_released(read_weights(file), labels)
     except ValueError as error:
-        raise UsageError(f"cannot import {file}: {error}") from error
+        raise UsageError(
+            f"cannot import {file} ({error}): expected a checkpoint of the released LDDU code"
+        ) from error
     facts = {"trained": True, "extractors": dict.fromkeys(MODALITIES, f"{FOREIGN} features")}
     return _save(workspace, network, name, facts)
 
@@ -268,7 +275,9 @@ def load_network(version: ModelVersion) -> "LDDU":
     try:
         return load(version.path).network
     except ValueError as error:
-        raise UsageError(f"model {version.name!r} is damaged: {error}") from error
+        raise UsageError(
+            f"model {version.name!r} is damaged ({error}): remove its folder, or import it again"
+        ) from error
 
 
 def read_version(folder: Path) -> ModelVersion:

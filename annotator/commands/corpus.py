@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from annotator.commands import choosing
+from annotator.commands.completion import complete_models
 from annotator.commands.options import (
     Ranking,
     device_option,
@@ -44,7 +45,12 @@ def _passes(_ctx: click.Context, _param: click.Parameter, count: int) -> int:
 @click.command()
 @click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path))
 @workspace_option(create=True)
-@click.option("--model", "model_name", help="Model version. [default: the trained one]")
+@click.option(
+    "--model",
+    "model_name",
+    help="Model version. [default: the trained one]",
+    shell_complete=complete_models,
+)
 @click.option(
     "--segment",
     type=click.Choice(["auto", "manifest", "sidecar", "vad", "windows", "file"]),
@@ -89,7 +95,7 @@ def run(
     mc_dropout: int,
     as_json: bool,
 ) -> None:
-    """Annotate every clip of the given folders, files or manifests.
+    """Annotate every clip of folders, files or manifests.
 
     Folders are searched with their subfolders. A manifest is a .csv, .jsonl or .parquet file with
     a column `path` and, if you like, start, end, transcript, speaker, split and labels. What is
@@ -128,7 +134,7 @@ def run(
 @workspace_option()
 @json_option
 def status(workspace: "Workspace", as_json: bool) -> None:
-    """Where the workspace is, what it holds, and what failed and why.
+    """Show what the workspace holds, and what failed and why.
 
     \b
     Example:
@@ -177,7 +183,7 @@ def list_clips(
 @workspace_option()
 @json_option
 def show(clip: str, workspace: "Workspace", as_json: bool) -> None:
-    """Show one clip by its number, or all clips of one file by its path.
+    """Show one clip by its number, or a file's clips by its path.
 
     \b
     Examples:
@@ -195,7 +201,9 @@ def show(clip: str, workspace: "Workspace", as_json: bool) -> None:
 @workspace_option()
 @json_option
 def retry(what: tuple[str, ...], workspace: "Workspace", as_json: bool) -> None:
-    """Mark failed files and clips to be tried again by the next run; all, or those named.
+    """Mark what failed to be tried again by the next run.
+
+    That is all of it, or the files (by path) and clips (by number) that are named.
 
     \b
     Examples:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from annotator.commands import choosing
+from annotator.commands.completion import complete_projects
 from annotator.commands.options import (
     Ranking,
     Selecting,
@@ -66,6 +67,7 @@ class _Asked:
     "--project",
     "named",
     help="Title or number of the Label Studio project. [default: annotate and the folder's name]",
+    shell_complete=complete_projects,
 )
 @click.option(
     "--preannotate/--blind",
@@ -101,7 +103,7 @@ def export(
     days: int,
     as_json: bool,
 ) -> None:
-    """Send the least certain clips to Label Studio, or write clips to a file.
+    """Send clips to Label Studio, or write them to a file.
 
     To Label Studio: LABEL_STUDIO_URL and LABEL_STUDIO_API_KEY say where it is and who you are. The
     project is made if there is none: emotions, their intensity, neutral, unusable, a comment. Each

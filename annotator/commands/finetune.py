@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from annotator.commands.completion import complete_models
 from annotator.commands.options import (
     device_option,
     json_option,
@@ -18,7 +19,12 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.option("--from", "source", help="Model version to start from. [default: the one in use]")
+@click.option(
+    "--from",
+    "source",
+    help="Model version to start from. [default: the one in use]",
+    shell_complete=complete_models,
+)
 @click.option("--name", help="Of the new version. [default: that of the parent, with its round]")
 @click.option(
     "--replay",
@@ -53,7 +59,7 @@ def finetune(
     device: str,
     as_json: bool,
 ) -> None:
-    """Fine-tune a model on people's answers, and promote it only if it is better.
+    """Fine-tune a model on people's answers; use it if it is better.
 
     Learns from the shares of people's votes, a clip counting by its voters, and from the features
     that `annotate run` has cached: no video is opened. Speakers, or videos where the speaker is

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from annotator.commands.completion import complete_models
 from annotator.commands.options import json_option, names, workspace_option
 
 if TYPE_CHECKING:
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
 
 @click.group()
 def models() -> None:
-    """Model versions: list, show, diff, promote, rollback, import, export, remove."""
+    """Model versions: list, compare, promote, take elsewhere."""
 
 
 @models.command("list")
@@ -33,11 +34,11 @@ def list_models(workspace: "Workspace", as_json: bool) -> None:
 
 
 @models.command("show")
-@click.argument("name")
+@click.argument("name", shell_complete=complete_models)
 @workspace_option()
 @json_option
 def show_model(name: str, workspace: "Workspace", as_json: bool) -> None:
-    """Show one model version: where it comes from, labels, extractors, settings, numbers.
+    """Show a model version: where it comes from, labels, numbers.
 
     \b
     Examples:
@@ -52,12 +53,12 @@ def show_model(name: str, workspace: "Workspace", as_json: bool) -> None:
 
 
 @models.command("diff")
-@click.argument("first")
-@click.argument("second")
+@click.argument("first", shell_complete=complete_models)
+@click.argument("second", shell_complete=complete_models)
 @workspace_option()
 @json_option
 def diff_models(first: str, second: str, workspace: "Workspace", as_json: bool) -> None:
-    """What tells SECOND from FIRST: labels, settings, numbers, weights, and what they say of clips.
+    """Show what tells one version from another.
 
     \b
     Example:
@@ -73,12 +74,14 @@ def diff_models(first: str, second: str, workspace: "Workspace", as_json: bool) 
 
 
 @models.command("promote")
-@click.argument("name")
+@click.argument("name", shell_complete=complete_models)
 @click.option("--reason", default="by hand", show_default=True, help="Kept in the record.")
 @workspace_option()
 @json_option
 def promote_model(name: str, reason: str, workspace: "Workspace", as_json: bool) -> None:
-    """Use a version from now on: `run`, `list` and `export` take it where you name none.
+    """Use a version from now on.
+
+    `run`, `list` and `export` take it where you name none.
 
     \b
     Example:
@@ -94,7 +97,9 @@ def promote_model(name: str, reason: str, workspace: "Workspace", as_json: bool)
 @workspace_option()
 @json_option
 def rollback_model(reason: str, workspace: "Workspace", as_json: bool) -> None:
-    """Take the last promotion back: what was in use before it is in use again.
+    """Take the last promotion back.
+
+    What was in use before it is in use again.
 
     \b
     Example:
@@ -106,14 +111,14 @@ def rollback_model(reason: str, workspace: "Workspace", as_json: bool) -> None:
 
 
 @models.command("export")
-@click.argument("name")
+@click.argument("name", shell_complete=complete_models)
 @click.option(
     "--out", required=True, type=click.Path(path_type=Path), help="Folder to make; not one there."
 )
 @workspace_option()
 @json_option
 def export_model(name: str, out: Path, workspace: "Workspace", as_json: bool) -> None:
-    """Copy a version to a folder, which `annotate models import` takes elsewhere.
+    """Copy a version to a folder, to import elsewhere.
 
     \b
     Example:
@@ -127,16 +132,16 @@ def export_model(name: str, out: Path, workspace: "Workspace", as_json: bool) ->
 
 
 @models.command("remove")
-@click.argument("name")
+@click.argument("name", shell_complete=complete_models)
 @click.option(
     "--force", is_flag=True, help="Also one that has annotated clips or that others come from."
 )
 @workspace_option()
 @json_option
 def remove_model(name: str, force: bool, workspace: "Workspace", as_json: bool) -> None:
-    """Take a version out of the workspace; what it predicted stays, under its name.
+    """Take a version out of the workspace.
 
-    The version in use cannot be removed.
+    What it predicted stays, under its name. The version in use cannot be removed.
 
     \b
     Example:
@@ -162,7 +167,7 @@ def import_model(
     workspace: "Workspace",
     as_json: bool,
 ) -> None:
-    """Import a model that `annotate train` wrote, or a checkpoint of the released LDDU code.
+    """Import a trained model, or one of the released LDDU code.
 
     FILE is a folder of a training, or a .bin, .pt or .safetensors file of which only weights are
     read: one that holds anything else is refused, never executed. `starter` is the model that

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from annotator.commands.completion import complete_labels, complete_models, complete_splits
+
 if TYPE_CHECKING:
     from annotator.acquisition.pool import Plan
 
@@ -17,7 +19,9 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 
 def _existing(create: bool) -> Callable[[click.Context, click.Parameter, Path | None], Any]:
-    def resolve(_ctx: click.Context, _param: click.Parameter, named: Path | None) -> Any:
+    def resolve(ctx: click.Context, _param: click.Parameter, named: Path | None) -> Any:
+        if ctx.resilient_parsing:  # a shell completes the line: nothing is made or refused
+            return named
         from annotator.workspace import locate, open_workspace
 
         return open_workspace(locate(named, os.environ, Path.cwd()), create=create)
@@ -161,21 +165,30 @@ def ranking_options(command: Callable[..., Any]) -> Callable[..., Any]:
         return command(ranking=Ranking(model, top, by, label, split), **others)
 
     options = (
-        click.option("--model", help="Model version. [default: as for run]"),
+        click.option(
+            "--model",
+            help="Model version. [default: as for run]",
+            shell_complete=complete_models,
+        ),
         click.option(
             "--uncertain-top", "top", type=click.IntRange(1), help="Only the N least certain."
         ),
         click.option(
             "--by",
             type=click.Choice(SCORE_NAMES),
+            metavar="SCORE",
             default="variance",
             show_default=True,
-            help="The score to order by. variance is aleatoric, noise in the clip, which more "
-            "raters average out; bald (run --mc-dropout) and ensemble (all model versions) are "
+            help=f"The score to order by: {', '.join(SCORE_NAMES)}. variance is aleatoric, noise "
+            "in the clip, which more raters average out; bald (run --mc-dropout) and ensemble (all model versions) are "
             "epistemic, what the model does not know, and often better for learning.",
         ),
-        click.option("--label", help="Order by the variance of this label alone."),
-        click.option("--split", help="Only clips of this split."),
+        click.option(
+            "--label",
+            help="Order by the variance of this label alone.",
+            shell_complete=complete_labels,
+        ),
+        click.option("--split", help="Only clips of this split.", shell_complete=complete_splits),
     )
     for option in reversed(options):
         ranked = option(ranked)

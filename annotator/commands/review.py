@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from annotator.commands.completion import complete_projects
 from annotator.commands.options import json_option, resamples_option, workspace_option
 from annotator.errors import UsageError
 
@@ -20,7 +21,10 @@ NO_SERVER = (
 )
 
 project_option = click.option(
-    "--project", "named", help="Title or number of one project. [default: all of the workspace's]"
+    "--project",
+    "named",
+    help="Title or number of one project. [default: all of the workspace's]",
+    shell_complete=complete_projects,
 )
 
 
@@ -45,7 +49,7 @@ def pull(
     workspace: "Workspace",
     as_json: bool,
 ) -> None:
-    """Fetch what people answered in Label Studio since the last pull.
+    """Fetch what people answered since the last pull.
 
     Every answer of every person is kept, with its changes. Skipped tasks and empty answers are
     kept as such and are no labels; unusable is a state of its own. What is not ours, or not a label
@@ -77,7 +81,9 @@ def _need(_ctx: click.Context, _param: click.Parameter, text: str) -> Any:
     try:
         return float(text)
     except ValueError:
-        raise click.BadParameter(f"{text!r} is not majority, any, all or a share") from None
+        raise click.BadParameter(
+            f"{text!r} is not majority, any, all or a share, as in 0.6"
+        ) from None
 
 
 @click.command()
@@ -108,7 +114,7 @@ def agreement(
     workspace: "Workspace",
     as_json: bool,
 ) -> None:
-    """Show how far people agree: in a project, two by two, and each beside the others.
+    """Show how far people agree, in all and two by two.
 
     Of all answers that were pulled: Krippendorff's alpha of each label, Cohen's kappa of each pair,
     and of each person the agreement with the others, the time an answer takes, and the share of
@@ -149,7 +155,7 @@ def agreement(
 @workspace_option()
 @json_option
 def suggest(model: str | None, top: int, workspace: "Workspace", as_json: bool) -> None:
-    """Say which clips need another rater and which a first one, and why.
+    """Say which clips need another rater, which a first one.
 
     Another: people differ, or one has answered and the clip is noisy (high variance, which is
     aleatoric: more raters average it out). A first: nobody has answered and the model does not

@@ -78,19 +78,19 @@ def simulate(
     cache: Path | None,
     as_json: bool,
 ) -> None:
-    """Find out how many labels a way to choose clips would save, on a corpus you have labels of.
+    """Find out how many labels a way to choose clips would save.
 
-    The train split is the pool. Round after round each strategy chooses clips of it, simulated
-    people answer, a small network learns from all answers so far, and the test split measures it,
-    at thresholds that the valid split chose. What a strategy saves is told at 95 % of the macro-F1
-    that all labels give, against choosing by lot. Finished runs are kept in --out, and the curves
-    as a picture: the same command goes on from there.
+    DATA is a corpus that you have labels of, and its train split the pool. Round after round each
+    strategy chooses clips, simulated people answer, a small network learns from all answers so far,
+    and the test split measures it, at thresholds that the valid split chose. What a strategy saves
+    is told at 95 % of the macro-F1 that all labels give, against choosing by lot. Finished runs are
+    kept in --out, and the curves as a picture: the same command goes on from there.
 
     \b
     Examples:
       annotate simulate corpus/ --out simulation
-      annotate simulate corpus/ --out simulation --strategies bald:kcenter,cardinality --seeds 5
-      annotate simulate acted/ --out acted-simulation --errors crema-d-both --labels happy,sad,anger
+      annotate simulate corpus/ --out simulation --strategies bald:kcenter
+      annotate simulate acted/ --out simulation --errors crema-d-both
     """
     from annotator import simulation_console
     from annotator.datasets import open_dataset

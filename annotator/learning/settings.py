@@ -106,9 +106,9 @@ def read_settings(file: Path, defaults: T) -> T:
             raise UsageError(f"{file} is larger than {MAX_BYTES >> 20} MiB: not a settings file")
         table = tomllib.loads(file.read_text(encoding="utf-8"))
     except OSError as error:
-        raise UsageError(f"{file} cannot be read: {error.strerror}") from error
+        raise UsageError(f"{file} cannot be read ({error.strerror}): check the path") from error
     except ValueError as error:
-        raise UsageError(f"{file} is not TOML: {error}") from error
+        raise UsageError(f"{file} is not TOML ({error}): mend that line") from error
     return _changed(defaults, table, str(file))
 
 

@@ -346,7 +346,9 @@ def network_config(dataset: Dataset, settings: Settings) -> Config:
             **values,
         )
     except ValueError as error:
-        raise UsageError(f"these settings make no network: {error}") from error
+        raise UsageError(
+            f"these settings make no network ({error}): change those of the table network"
+        ) from error
 
 
 def fingerprint(dataset: Dataset, settings: Settings, start: Start | None = None) -> str:
