@@ -1,0 +1,79 @@
+"""The most and the least certain clips, to look at and listen to."""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import closing
+
+from annotator.report.labels import NO_CLIPS
+from annotator.report.media import Projector, Shown
+from annotator.report.section import Player, Section, lacking
+from annotator.report.words import count
+from annotator.store.engine import Store
+from annotator.store.records import RankedClip
+
+HEAD = ("clips", "Clips")
+TOP_LABELS = 3
+UNWANTED = Shown(lacking="left out by --no-media")
+
+
+def clips_section(
+    store: Store,
+    model_id: int,
+    each: int,
+    projector: Projector | None,
+    progress: Callable[[int], None],
+) -> Section:
+    """`each` of the least and of the most certain; without a projector nothing can be played."""
+    least = _distinct(store, model_id, each, surest=False)
+    chosen = {clip.clip_id for clip in least}
+    most = [c for c in _distinct(store, model_id, each, surest=True) if c.clip_id not in chosen]
+    if not least:
+        return lacking(*HEAD, "None were asked for" if not each else NO_CLIPS)
+    return Section(
+        *HEAD,
+        headline=f"From {least[0].score:.2f} down to {most[0].score:.2f}: "
+        "the least and the most certain clips"
+        if most
+        else "The least certain clips",
+        text="Uncertainty is the clip’s variance, the score that ranks clips for review.",
+        players=[
+            (f"The {count(len(clips))} {which} certain", list(_players(clips, projector, progress)))
+            for which, clips in (("least", least), ("most", most))
+            if clips
+        ],
+    )
+
+
+def _distinct(store: Store, model_id: int, each: int, *, surest: bool) -> list[RankedClip]:
+    """The first clips of the ranking, copies of one another once."""
+    found: dict[tuple[str, int, int], RankedClip] = {}
+    if each:
+        with closing(store.ranked(model_id, surest=surest)) as ranking:
+            for clip in ranking:
+                found.setdefault((clip.content_hash, clip.start_ms, clip.end_ms), clip)
+                if len(found) == each:
+                    break
+    return list(found.values())
+
+
+def _players(
+    clips: Iterable[RankedClip], projector: Projector | None, progress: Callable[[int], None]
+) -> Iterator[Player]:
+    for clip in clips:
+        bounds = (clip.start_ms, clip.end_ms)
+        shown = projector.show(clip.path, bounds) if projector else UNWANTED
+        progress(1)
+        yield Player(
+            name=clip.path.name,
+            where=f"{clip.start_ms / 1000:.1f} to {clip.end_ms / 1000:.1f} s",
+            text=clip.text,
+            score=f"{clip.score:.3f}",
+            labels=_strongest(clip),
+            still=shown.still,
+            film=shown.film,
+            lacking=shown.lacking,
+        )
+
+
+def _strongest(clip: RankedClip) -> Sequence[tuple[str, float]]:
+    ordered = sorted(clip.scores.labels, key=lambda label: -label.p)
+    return [(label.label, label.p) for label in ordered[:TOP_LABELS]]
