@@ -34,7 +34,7 @@ def clips_section(
         "the least and the most certain clips"
         if most
         else "The least certain clips",
-        text="Uncertainty is the clip’s variance, the score that ranks clips for review.",
+        text="Uncertainty is the clip's variance, the score that ranks clips for review.",
         players=[
             (f"The {count(len(clips))} {which} certain", list(_players(clips, projector, progress)))
             for which, clips in (("least", least), ("most", most))

@@ -6,6 +6,7 @@ import numpy as np
 
 from annotator.report.charts.plots import histogram, shares
 from annotator.report.charts.rows import Bar, bars
+from annotator.report.charts.scale import percent, plain
 from annotator.report.section import Figure, Panel, Section, Table
 from annotator.report.words import count, duration, share
 from annotator.store.records import FailureCount
@@ -21,7 +22,7 @@ def corpus_section(survey: Survey) -> Section:
     files = sum(survey.status.media.values())
     speakers = len([name for name in survey.speakers if name is not None])
     facts = [
-        ("of clips", duration(survey.clip_ms)),
+        ("of clips", _short(survey.clip_ms)),
         ("clips", count(survey.clips)),
         ("files", count(files)),
         ("speakers", count(speakers) if speakers else "unnamed"),
@@ -49,6 +50,10 @@ def _figures(survey: Survey) -> Iterator[Figure]:
         yield _modalities(survey)
 
 
+def _short(milliseconds: float) -> str:
+    return duration(milliseconds).replace("minutes", "min").replace("hours", "h")
+
+
 def _durations(survey: Survey) -> Figure:
     seconds = survey.sample.duration_ms / 1000
     low, middle, high = np.quantile(seconds, [0.1, 0.5, 0.9])
@@ -64,7 +69,7 @@ def _durations(survey: Survey) -> Figure:
     )
     return Figure(
         title,
-        [Panel(histogram(edges, heights, title, "seconds", "{:g}".format))],
+        [Panel(histogram(edges, heights, title, "seconds", plain))],
         f"Length of {count(len(seconds))} clips: eight of ten lie between {low:.1f} and "
         f"{high:.1f} s. What is longer than the axis counts in the last bar.",
         table,
@@ -99,7 +104,7 @@ def _modalities(survey: Survey) -> Figure:
     rows = [Bar(name, part, share(part)) for name, part in there.items()]
     return Figure(
         title,
-        [Panel(bars(rows, title, "share of clips that have it", "{:.0%}".format))],
+        [Panel(bars(rows, title, "share of clips that have it", percent))],
         "A modality that a clip lacks (no face, no sound, no words) is masked, never filled in: "
         + ", ".join(f"{name} {share(part)}" for name, part in there.items())
         + " present.",

@@ -12,7 +12,7 @@ HEAD = ("disagreement", "Human disagreement")
 MOST = 4_000  # dots
 TWO_NEEDED = (
     "No clip has the answers of two people: send clips to several "
-    "(annotate export --uncertain-top 100 --overlap 2), then annotate pull"
+    "(`annotate export --uncertain-top 100 --overlap 2`), then `annotate pull`"
 )
 
 
@@ -26,7 +26,7 @@ def disagreement_section(truth: Truth | None) -> Section:
     chosen = np.unique(np.linspace(0, len(people) - 1, MOST).astype(int))
     points = list(zip(variance[chosen].tolist(), people[chosen].tolist(), strict=True))
     low, high = float(variance.min()), float(variance.max())
-    title = f"Spearman’s ρ of uncertainty and disagreement is {figure(rho)}"
+    title = f"Spearman's ρ of uncertainty and disagreement is {figure(rho)}"
     thirds = np.array_split(np.argsort(variance, kind="stable"), 3)
     means = [float(people[third].mean()) if len(third) else float("nan") for third in thirds]
     return Section(
@@ -48,7 +48,7 @@ def disagreement_section(truth: Truth | None) -> Section:
                         )
                     )
                 ],
-                "A dot for each clip: the model’s uncertainty to the right, people’s disagreement "
+                "A dot for each clip: the model's uncertainty to the right, people's disagreement "
                 f"upwards. Mean disagreement is {figure(means[0])} in the surest third of the "
                 f"clips and {figure(means[2])} in the least sure.",
                 Table(
@@ -70,4 +70,4 @@ def _headline(rho: float) -> str:
         return "Too little varies to compare uncertainty with disagreement"
     if rho > 0.1:
         return "The model is less sure where people disagree"
-    return "The model’s uncertainty does not follow people’s disagreement"
+    return "The model's uncertainty does not follow people's disagreement"

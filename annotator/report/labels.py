@@ -6,13 +6,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from annotator.report.charts.rows import Bar, bars, matrix
+from annotator.report.charts.scale import percent
 from annotator.report.section import Figure, Panel, Section, Table, lacking
 from annotator.report.words import count, quoted, share
 from annotator.store.survey import Survey
 
 MOST = 16  # labels of the matrix: more could not be read
 
-NO_CLIPS = "The model has annotated no clip here: annotate run CORPUS"
+NO_CLIPS = "The model has annotated no clip here: `annotate run CORPUS`"
 
 
 def labels_section(survey: Survey, thresholds: Mapping[str, float]) -> Section:
@@ -53,10 +54,10 @@ def _distribution(
         Bar(label, totals[label] / survey.clips, share(totals[label] / survey.clips), means[label])
         for label in order
     ]
-    title = f"{order[0]} to {order[-1]}: how often the model finds each label"
+    title = f"From {quoted(order[0])} {rows[0].text} down to {quoted(order[-1])} {rows[-1].text}"
     return Figure(
         title,
-        [Panel(bars(rows, title, "share of clips", "{:.0%}".format))],
+        [Panel(bars(rows, title, "share of clips", percent))],
         f"Bars: share of all {count(survey.clips)} clips. Marks: the mean probability, of a "
         f"sample of {count(len(survey.sample.clip_ids))}. Where a mark lies far beyond its bar, "
         "the model often half suspects a label that it rarely asserts.",
@@ -90,7 +91,7 @@ def _how_many(survey: Survey) -> Figure:
     ]  # fmt: skip
     return Figure(
         title,
-        [Panel(bars(rows, title, "share of clips", "{:.0%}".format))],
+        [Panel(bars(rows, title, "share of clips", percent))],
         f"Labels at or over their threshold in each of {count(survey.clips)} clips.",
         Table(
             ("labels", "clips", "share"),

@@ -8,9 +8,8 @@ from numpy.typing import NDArray
 
 from annotator.errors import EnvironmentFault, UsageError
 from annotator.report.charts.plots import field
-from annotator.report.charts.svg import clean
 from annotator.report.section import Figure, Key, Panel, Section, Table, lacking
-from annotator.report.words import count, quoted
+from annotator.report.words import count, share
 from annotator.store.engine import Store
 from annotator.store.survey import ScoreSample
 from annotator.types import MODALITIES, ClipFeatures, Features, Modality
@@ -29,8 +28,9 @@ EACH = 25  # distributions of a label in a modality: t-SNE's time grows with all
 LOOKS = 8  # colours
 SEED = 0
 FEWEST = 10  # distributions that make a map
+CLEAR = 0.5  # of the way from chance to always
 NO_FEATURES = (
-    "No features of this model's extractors are cached in the workspace: annotate run CORPUS "
+    "No features of this model's extractors are cached in the workspace: `annotate run CORPUS` "
     "makes and keeps them"
 )
 
@@ -115,12 +115,11 @@ def _section(found: "Distributions", places: Floats, clips: int) -> Section:
         if (found.modality == m).any()
     }  # fmt: skip
     near = _neighbours(places, found.label), _neighbours(places, found.modality)
-    gathers = "emotion" if near[0][0] - near[0][1] > near[1][0] - near[1][1] else "modality"
     names = [found.labels[k] for k in shown]
     text = (
         f"{count(len(places))} latent distributions of the labels that the model finds in "
-        f"{count(clips)} clips, drawn by t-SNE of [μ/|μ|; σ/|σ|]. Only who is near whom means "
-        "anything, not distances or axes."
+        f"{count(clips)} clips, drawn by t-SNE of the directions of μ and σ. Only who is near "
+        "whom means anything, not distances or axes."
     )
     table = Table(
         ("label", *MODALITIES),
@@ -130,28 +129,44 @@ def _section(found: "Distributions", places: Floats, clips: int) -> Section:
             for k in range(len(found.labels))
         ],
     )  # fmt: skip
-    most = quoted(clean(names[0]))
     return Section(
         *HEAD,
-        headline=f"The latent distributions gather by {gathers}",
+        headline=_headline(*(_lift(*found) for found in near)),
         text=text,
         figures=[
             Figure(
-                f"By emotion: the nearest neighbour has the same label in {near[0][0]:.0%}",
-                [Panel(field(by_label, "Latent map, coloured by emotion"))],
-                f"By chance it would be {near[0][1]:.0%}. {most} is the commonest label here.",
+                f"The nearest neighbour has the same label in {share(near[0][0])}, the same "
+                f"modality in {share(near[1][0])}",
+                [
+                    Panel(
+                        field(by_label, "Latent map, coloured by emotion"),
+                        "By emotion",
+                        [Key(f"s{look}", name) for look, name in enumerate(names)],
+                    ),
+                    Panel(
+                        field(by_modality, "The same map, coloured by modality"),
+                        "By modality",
+                        [Key(f"s{m}", name) for m, name in enumerate(MODALITIES)],
+                    ),
+                ],
+                f"By chance it would be {share(near[0][1])} and {share(near[1][1])}. Both pictures "
+                "have the same dots; the table counts them.",
                 table,
-                [Key(f"s{look}", name) for look, name in enumerate(names)],
-            ),
-            Figure(
-                f"By modality: the nearest neighbour has the same modality in {near[1][0]:.0%}",
-                [Panel(field(by_modality, "The same map, coloured by modality"))],
-                f"By chance it would be {near[1][1]:.0%}. The dots are the same as by emotion.",
-                table,
-                [Key(f"s{m}", name) for m, name in enumerate(MODALITIES)],
-            ),
+            )
         ],
     )
+
+
+def _headline(emotion: float, modality: float) -> str:
+    by = [name for name, lift in (("emotion", emotion), ("modality", modality)) if lift > CLEAR]
+    if not by:
+        return "The latent distributions do not gather"
+    return f"The latent distributions gather by {' and by '.join(by)}"
+
+
+def _lift(same: float, chance: float) -> float:
+    """How far from chance, 0, to always, 1."""
+    return (same - chance) / (1 - chance) if chance < 1 else 0.0
 
 
 def _neighbours(places: Floats, group: Places) -> tuple[float, float]:

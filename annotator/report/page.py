@@ -6,7 +6,11 @@ from hashlib import sha256
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
+from annotator.report.section import Figure
+
 if TYPE_CHECKING:
+    from markupsafe import Markup
+
     from annotator.report.build import Report
 
 TEMPLATES = "templates"
@@ -37,7 +41,26 @@ def render(report: "Report") -> str:
     return _template("report.html.j2", report=report)
 
 
-def _template(name: str, **values: Any) -> str:
+def render_timeline(name: str, facts: str, figure: Figure) -> str:
+    """The page of one file's timeline."""
+    return _template("timeline.html.j2", name=name, facts=facts, figure=figure)
+
+
+def coded(text: str) -> "Markup":
+    """Text whose commands stand between backticks, as the terminal shows them.
+
+    >>> print(coded("a < b: `annotate run`"))
+    a &lt; b: <code>annotate run</code>
+    """
+    from markupsafe import Markup, escape
+
+    parts = text.split("`")
+    wrapped = [Markup("<code>{}</code>").format(p) if n % 2 else escape(p)
+               for n, p in enumerate(parts)]  # fmt: skip
+    return Markup("").join(wrapped)
+
+
+def _template(template: str, **values: Any) -> str:
     """A template filled in: every value is escaped unless it is a picture of ours."""
     from jinja2 import Environment, PackageLoader, StrictUndefined
     from markupsafe import Markup
@@ -49,9 +72,10 @@ def _template(name: str, **values: Any) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.filters["coded"] = coded
     sheet = (files("annotator.report") / TEMPLATES / "style.css").read_text(encoding="utf-8")
     style = Style(sheet)
-    page: str = environment.get_template(name).render(
+    page: str = environment.get_template(template).render(
         **values,
         policy=style.policy,
         sheet=Markup(sheet),  # noqa: S704  ours

@@ -15,8 +15,8 @@ HEAD = ("people", "Annotator agreement")
 RESAMPLES = 200
 MOST_CLIPS = 2_000  # of which intervals are worth their seconds
 NOBODY = (
-    "Nobody has answered yet: send clips with annotate export --uncertain-top 100, bring the "
-    "answers back with annotate pull"
+    "Nobody has answered yet: send clips with `annotate export --uncertain-top 100`, bring the "
+    "answers back with `annotate pull`"
 )
 
 
@@ -32,7 +32,7 @@ def people_section(store: Store) -> Section:
     known = [m.alpha_sets.value for _, m in found if m.alpha_sets.value is not None]
     return Section(
         *HEAD,
-        headline=f"Krippendorff’s alpha of whole answers is {figure(known[0])}"
+        headline=f"Krippendorff's alpha of whole answers is {figure(known[0])}"
         if known
         else "No clip has two answers to compare",
         text="Alpha is 1 where people agree, 0 where they agree as chance would have it. "
@@ -63,7 +63,7 @@ def _alphas(project: ReviewProject, found: Agreement) -> Figure:
     drawn = [Range(label, m.value, m.low, m.high, figure(m.value)) for label, m in rows]
     return Figure(
         title,
-        [Panel(ranges(drawn, title, "Krippendorff’s alpha", (low, 1.0)))],
+        [Panel(ranges(drawn, title, "Krippendorff's alpha", (low, 1.0)))],
         f"Project {quoted(project.title)}. Dots: alpha; lines: its 95 % interval over clips. "
         + _reasons(rows),
         Table(
@@ -82,7 +82,7 @@ def _reasons(rows: Sequence[tuple[str, Measure]]) -> str:
 def _tables(project: ReviewProject, found: Agreement) -> Iterator[tuple[str, Table]]:
     if found.pairs:
         yield (
-            f"Cohen’s kappa two by two, project {quoted(project.title)}",
+            f"Cohen's kappa two by two, project {quoted(project.title)}",
             Table(
                 ("pair", "clips", *project.labels, "mean"),
                 [

@@ -25,7 +25,7 @@ CURVE = ("learning-curve", "Learning curve")
 LINEAGE = ("lineage", "Model lineage")
 NO_ROUNDS = (
     "A curve needs a model version that was trained from another one, each with its measures: "
-    "annotate finetune makes one of people's answers, annotate loop one a round"
+    "`annotate finetune` makes one of people's answers, `annotate loop` one a round"
 )
 
 
@@ -75,9 +75,7 @@ def lineage_section(cards: Sequence[Card], current: str, predictions: Mapping[st
     title = f"{count(len(cards), 'version', 'versions')}; this report is about {current}"
     return Section(
         *LINEAGE,
-        headline=f"{count(len(cards), 'model version', 'model versions')}, "
-        + count(sum(card.parent is not None for card in cards), "of them made", "of them made")
-        + " from another",
+        headline=_descent(cards),
         figures=[
             Figure(
                 title,
@@ -99,6 +97,16 @@ def lineage_section(cards: Sequence[Card], current: str, predictions: Mapping[st
             )
         ],
     )  # fmt: skip
+
+
+def _descent(cards: Sequence[Card]) -> str:
+    made = sum(card.parent is not None for card in cards)
+    known = count(len(cards), "model version", "model versions")
+    return (
+        f"{known}, {made} of them trained from another"
+        if made
+        else (f"{known}, not trained from one another" if len(cards) > 1 else "One model version")
+    )
 
 
 def ancestors(cards: Sequence[Card], name: str) -> list[Card]:

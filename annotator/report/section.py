@@ -30,6 +30,7 @@ class Panel:
 
     svg: Markup
     title: str = ""
+    legend: Sequence[Key] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +42,11 @@ class Figure:
     caption: str
     table: Table
     legend: Sequence[Key] = ()
+
+    @property
+    def layout(self) -> str:
+        """How much room each picture is given."""
+        return {1: "", 2: "large"}.get(len(self.panels), "small")
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +65,10 @@ class Player:
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """A part of the page. `missing` says what it needs and which command gives that."""
+    """A part of the page.
+
+    `missing` says what it needs and, between backticks, which command gives that.
+    """
 
     id: str
     name: str  # in the contents

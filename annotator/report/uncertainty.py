@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from annotator.report.charts.plots import histogram, outlines, shares
+from annotator.report.charts.scale import plain
 from annotator.report.charts.svg import shorten
 from annotator.report.labels import NO_CLIPS
 from annotator.report.section import Figure, Key, Panel, Section, Table, lacking
@@ -41,7 +42,8 @@ def uncertainty_section(survey: Survey, labels: Sequence[str]) -> Section:
 
 def _by_label(sample: ScoreSample, labels: Sequence[str]) -> Figure:
     known = sample.sigma[~np.isnan(sample.sigma)]
-    edges = np.linspace(0, float(np.quantile(known, 0.995)) or 1.0, BINS + 1)
+    low, high = (float(q) for q in np.quantile(known, [0.005, 0.995]))
+    edges = np.linspace(low, max(high, low + 1e-6), BINS + 1)
     heights = [
         {LOOKS[m]: shares(_known(sample.sigma[:, k, place]), edges)
          for place, m in enumerate(MODALITIES) if len(_known(sample.sigma[:, k, place]))}
@@ -61,8 +63,8 @@ def _by_label(sample: ScoreSample, labels: Sequence[str]) -> Figure:
         f"{quoted(most)} is the hardest label to be sure of, {quoted(least)} the easiest",
         panels,
         f"Distribution of ‖σ‖ over clips, all panels on the same axes; the median is "
-        f"{spreads[most]:.2f} for {most} and {spreads[least]:.2f} for {least}. The highest half "
-        "per cent counts in the last bin.",
+        f"{spreads[most]:.2f} for {most} and {spreads[least]:.2f} for {least}. What lies "
+        "beyond the axis, half a per cent on either side, counts in the outermost bin.",
         Table(
             ("label", "modality", "clips", "10 %", "median", "90 %"),
             [
@@ -88,7 +90,7 @@ def _of_clips(sample: ScoreSample) -> Figure:
     return Figure(
         title,
         [Panel(histogram(edges, heights, title, "uncertainty of the clip (variance)",
-                         "{:g}".format))],
+                         plain))],
         "The score that ranks clips for review: the mean over labels of ‖σ‖, the modalities of a "
         f"clip taken together. Eight of ten clips lie between {low:.2f} and {high:.2f}.",
         Table(

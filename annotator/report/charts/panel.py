@@ -47,7 +47,7 @@ class Panel:
             middle = (self.x.start + self.x.end) / 2
             self.drawing.write(middle, self.y.start + 32, title, anchor="middle", kind="name")
 
-    def y_axis(self, form: Format = plain, most: int = 4) -> None:
+    def y_axis(self, form: Format = plain, most: int = 5) -> None:
         """Ticks left of the plot, and faint lines across it."""
         for value in ticks(self.y.low, self.y.high, most):
             at = self.y(value)

@@ -11,8 +11,8 @@ from annotator.report.charts.svg import Drawing, shorten
 
 WIDTH = 640.0
 ROW = 26.0
-NAMES = 150.0  # pixels left of the plot
-NAME_LENGTH = 20  # characters that fit there
+NAME_LENGTH = 22  # characters of a name
+CHARACTER = 6.8  # pixels of one, at most
 FOOT = 40.0
 CELL = 44.0
 
@@ -41,13 +41,13 @@ class Range:
 def bars(rows: Sequence[Bar], label: str, title: str, form: Format = plain) -> Markup:
     """Horizontal bars from 0, each with its value written beside it."""
     most = max([max(row.value, row.beside or 0.0) for row in rows], default=0.0) or 1.0
-    panel = _panel(len(rows), label, (0.0, most * 1.02), right=70.0)
+    panel = _panel([row.name for row in rows], label, (0.0, most * 1.02), right=70.0)
     panel.x_axis(title, form)
     for place, row in enumerate(rows):
         y = _middle(place)
         _name(panel, place, row.name)
-        panel.drawing.add("rect", kind="fill s0", x=NAMES, y=y - 8, rx=2.0, height=16.0,
-                          width=max(1.0, panel.x(row.value) - NAMES))  # fmt: skip
+        panel.drawing.add("rect", kind="fill s0", x=panel.x.start, y=y - 8, rx=2.0, height=16.0,
+                          width=max(1.0, panel.x(row.value) - panel.x.start))  # fmt: skip
         end = panel.x(row.value)
         if row.beside is not None:
             at = panel.x(row.beside)
@@ -65,12 +65,12 @@ def ranges(
     form: Format = plain,
 ) -> Markup:
     """A dot and a line for its interval in each row; a row without a value says why."""
-    panel = _panel(len(rows), label, bounds, right=110.0)
+    panel = _panel([row.name for row in rows], label, bounds, right=110.0)
     panel.x_axis(title, form)
     for place, row in enumerate(rows):
         y = _middle(place)
         _name(panel, place, row.name)
-        panel.drawing.add("path", kind="grid", d=f"M{NAMES} {y:.1f}H{panel.x.end:.1f}")
+        panel.drawing.add("path", kind="grid", d=f"M{panel.x.start:.1f} {y:.1f}H{panel.x.end:.1f}")
         if row.low is not None and row.high is not None:
             low, high = panel.x(row.low), panel.x(row.high)
             panel.drawing.add("path", kind="line s0 thick", d=f"M{low:.1f} {y:.1f}H{high:.1f}")
@@ -84,18 +84,18 @@ def matrix(
     names: Sequence[str], cells: Sequence[Sequence[tuple[float, str]]], label: str
 ) -> Markup:
     """Shaded squares: of each cell the shade, from 0 to 1, and what is written in it."""
-    side = CELL * len(names)
-    top = 90.0
-    drawing = Drawing(NAMES + side + 60, top + side + 8, label)
+    side, left_of = CELL * len(names), _room(names)
+    top = 20 + 0.7 * CHARACTER * min(12, max(map(len, names)))
+    drawing = Drawing(left_of + side + 40, top + side + 8, label)
     for row, name in enumerate(names):
         y = top + CELL * row
-        drawing.write(NAMES - 8, y + CELL / 2 + 4, shorten(name, NAME_LENGTH), anchor="end",
+        drawing.write(left_of - 8, y + CELL / 2 + 4, shorten(name, NAME_LENGTH), anchor="end",
                       kind="name")  # fmt: skip
-        x = NAMES + CELL * (row + 0.5)
+        x = left_of + CELL * (row + 0.5)
         drawing.add("text", shorten(name, 12), kind="name",
                     transform=f"translate({x:.1f} {top - 8:.1f}) rotate(-45)")  # fmt: skip
         for column, (shade, text) in enumerate(cells[row]):
-            left = NAMES + CELL * column
+            left = left_of + CELL * column
             drawing.add("rect", kind="cell", x=left + 1, y=y + 1, width=CELL - 2,
                         height=CELL - 2, rx=3.0, fill_opacity=0.06 + 0.94 * shade)  # fmt: skip
             kind = "on-dark" if shade > 0.5 else "value"
@@ -103,9 +103,9 @@ def matrix(
     return drawing.markup()
 
 
-def _panel(rows: int, label: str, bounds: tuple[float, float], right: float) -> Panel:
-    margins = Margins(left=NAMES, right=right, top=4.0, bottom=FOOT)
-    return Panel((WIDTH, ROW * rows + FOOT + 4), label, bounds, (0.0, 1.0), margins)
+def _panel(names: Sequence[str], label: str, bounds: tuple[float, float], right: float) -> Panel:
+    margins = Margins(left=_room(names), right=right, top=4.0, bottom=FOOT)
+    return Panel((WIDTH, ROW * len(names) + FOOT + 4), label, bounds, (0.0, 1.0), margins)
 
 
 def _middle(place: int) -> float:
@@ -113,5 +113,10 @@ def _middle(place: int) -> float:
 
 
 def _name(panel: Panel, place: int, name: str) -> None:
-    panel.drawing.write(NAMES - 10, _middle(place) + 4, shorten(name, NAME_LENGTH), anchor="end",
-                        kind="name")  # fmt: skip
+    x, y = panel.x.start - 10, _middle(place) + 4
+    panel.drawing.write(x, y, shorten(name, NAME_LENGTH), anchor="end", kind="name")
+
+
+def _room(names: Sequence[str]) -> float:
+    """Pixels that the longest of the names takes."""
+    return 16 + CHARACTER * min(NAME_LENGTH, max(map(len, names), default=0))

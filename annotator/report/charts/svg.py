@@ -15,14 +15,21 @@ class Drawing:
     >>> drawing = Drawing(10, 10, 'of "<b>"')
     >>> drawing.add("rect", x=1.0, y=2.5, kind="bar s0")
     >>> print(drawing.markup())
-    <svg viewBox="0 0 10 10" role="img" aria-label="of &quot;&lt;b&gt;&quot;" class="chart"><rect \
-x="1" y="2.5" class="bar s0" /></svg>
+    <svg viewBox="0 0 10 10" width="10" role="img" aria-label="of &quot;&lt;b&gt;&quot;" \
+class="chart"><rect x="1" y="2.5" class="bar s0" /></svg>
     """
 
     def __init__(self, width: float, height: float, label: str) -> None:
         size = f"0 0 {number(width)} {number(height)}"
         self._root = Element(
-            "svg", {"viewBox": size, "role": "img", "aria-label": clean(label), "class": "chart"}
+            "svg",
+            {
+                "viewBox": size,
+                "width": number(width),
+                "role": "img",
+                "aria-label": clean(label),
+                "class": "chart",
+            },
         )
 
     def add(self, tag: str, text: str | None = None, *, kind: str = "", **values: Value) -> None:
