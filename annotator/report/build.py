@@ -8,7 +8,7 @@ from annotator import __version__, registry
 from annotator.errors import UsageError
 from annotator.registry import ModelVersion
 from annotator.report.cards import Card, read_card, thresholds_of
-from annotator.report.clips import clips_section
+from annotator.report.clips import Gallery
 from annotator.report.corpus import corpus_section
 from annotator.report.disagreement import disagreement_section
 from annotator.report.labels import labels_section
@@ -24,7 +24,7 @@ from annotator.store.engine import Store
 from annotator.workspace import Workspace
 
 SAMPLE = 20_000  # clips: a quantile of theirs is off by less than a hundredth of all clips
-STEPS = 8  # of the progress, beside one a clip
+STEPS = 4  # of the progress, beside one a clip
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,36 +61,31 @@ def build(
     """
     model_id = store.register_model(model)
     thresholds = thresholds_of(model)
-    survey = store.survey(model_id, thresholds, SAMPLE)
-    progress(1)
-    truth = known_truth(store, model_id, model.labels)
-    progress(1)
-    cards = _cards(workspace)
-    parts: list[Callable[[], Section]] = [
-        lambda: latents_section(
-            store, workspace.cache(), model, model_id, survey.sample, thresholds
-        ),
-        lambda: people_section(store),
-    ]
-    players = clips_section(store, model_id, each, Projector() if with_media else None, progress)
-    sections = [
-        corpus_section(survey),
-        labels_section(survey, thresholds),
-        uncertainty_section(survey, model.labels),
-        players,
-        reliability_section(truth),
-        risk_coverage_section(truth, thresholds),
-        disagreement_section(truth),
-    ]
-    progress(3)
-    for part in parts:
-        sections.append(part())
+    with Projector() as projector:
+        gallery = Gallery(store, model_id, each, projector if with_media else None)
+        survey = store.survey(model_id, thresholds, SAMPLE)
         progress(1)
-    sections += [
-        learning_curve_section(cards, model.name),
-        lineage_section(cards, model.name, survey.status.predictions),
-    ]
-    progress(1)
+        truth = known_truth(store, model_id, model.labels)
+        progress(1)
+        cards = _cards(workspace)
+        latents = latents_section(
+            store, workspace.cache(), model, model_id, survey.sample, thresholds
+        )
+        progress(1)
+        sections = [
+            corpus_section(survey),
+            labels_section(survey, thresholds),
+            uncertainty_section(survey, model.labels),
+            gallery.section(progress),
+            reliability_section(truth),
+            risk_coverage_section(truth, thresholds),
+            disagreement_section(truth),
+            latents,
+            people_section(store),
+            learning_curve_section(cards, model.name),
+            lineage_section(cards, model.name, survey.status.predictions),
+        ]
+        progress(1)
     return Report(
         title=workspace.root.resolve().parent.name or "corpus",
         model=model.name,

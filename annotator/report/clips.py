@@ -1,6 +1,6 @@
 """The most and the least certain clips, to look at and listen to."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import closing
 
 from annotator.report.labels import NO_CLIPS
@@ -15,32 +15,50 @@ TOP_LABELS = 3
 UNWANTED = Shown(lacking="left out by --no-media")
 
 
-def clips_section(
-    store: Store,
-    model_id: int,
-    each: int,
-    projector: Projector | None,
-    progress: Callable[[int], None],
-) -> Section:
-    """`each` of the least and of the most certain; without a projector nothing can be played."""
-    least = _distinct(store, model_id, each, surest=False)
-    chosen = {clip.clip_id for clip in least}
-    most = [c for c in _distinct(store, model_id, each, surest=True) if c.clip_id not in chosen]
-    if not least:
-        return lacking(*HEAD, "None were asked for" if not each else NO_CLIPS)
-    return Section(
-        *HEAD,
-        headline=f"From {least[0].score:.2f} down to {most[0].score:.2f}: "
-        "the least and the most certain clips"
-        if most
-        else "The least certain clips",
-        text="Uncertainty is the clip's variance, the score that ranks clips for review.",
-        players=[
-            (f"The {count(len(clips))} {which} certain", list(_players(clips, projector, progress)))
-            for which, clips in (("least", least), ("most", most))
-            if clips
-        ],
-    )
+class Gallery:
+    """`each` of the least and of the most certain clips, whose films are begun at once.
+
+    Args:
+        store: where they are ranked.
+        model_id: by whose answers.
+        each: how many at either end.
+        projector: what makes films; without one nothing can be played.
+    """
+
+    def __init__(self, store: Store, model_id: int, each: int, projector: Projector | None) -> None:
+        least = _distinct(store, model_id, each, surest=False)
+        chosen = {clip.clip_id for clip in least}
+        most = [c for c in _distinct(store, model_id, each, surest=True) if c.clip_id not in chosen]
+        self._least, self._most = least, most
+        self._projector = projector
+        self._asked = each
+        places = [(clip.path, (clip.start_ms, clip.end_ms)) for clip in (*least, *most)]
+        self._making = projector.begin(places) if projector else []
+
+    def section(self, progress: Callable[[int], None]) -> Section:
+        """The clips, once their films are there; `progress` is told of each."""
+        least, most = self._least, self._most
+        if not least:
+            return lacking(*HEAD, NO_CLIPS if self._asked else "None were asked for")
+        shown: list[Shown] = []
+        for place in range(len(least) + len(most)):
+            making = self._projector and self._projector.shown(self._making[place])
+            shown.append(making or UNWANTED)
+            progress(1)
+        groups = ((least, "least", shown), (most, "most", shown[len(least) :]))
+        return Section(
+            *HEAD,
+            headline=f"From {least[0].score:.2f} down to {most[0].score:.2f}: "
+            "the least and the most certain clips"
+            if most
+            else "The least certain clips",
+            text="Uncertainty is the clip's variance, the score that ranks clips for review.",
+            players=[
+                (f"The {count(len(clips))} {which} certain", list(map(_player, clips, films)))
+                for clips, which, films in groups
+                if clips
+            ],
+        )
 
 
 def _distinct(store: Store, model_id: int, each: int, *, surest: bool) -> list[RankedClip]:
@@ -55,23 +73,17 @@ def _distinct(store: Store, model_id: int, each: int, *, surest: bool) -> list[R
     return list(found.values())
 
 
-def _players(
-    clips: Iterable[RankedClip], projector: Projector | None, progress: Callable[[int], None]
-) -> Iterator[Player]:
-    for clip in clips:
-        bounds = (clip.start_ms, clip.end_ms)
-        shown = projector.show(clip.path, bounds) if projector else UNWANTED
-        progress(1)
-        yield Player(
-            name=clip.path.name,
-            where=f"{clip.start_ms / 1000:.1f} to {clip.end_ms / 1000:.1f} s",
-            text=clip.text,
-            score=f"{clip.score:.3f}",
-            labels=_strongest(clip),
-            still=shown.still,
-            film=shown.film,
-            lacking=shown.lacking,
-        )
+def _player(clip: RankedClip, shown: Shown) -> Player:
+    return Player(
+        name=clip.path.name,
+        where=f"{clip.start_ms / 1000:.1f} to {clip.end_ms / 1000:.1f} s",
+        text=clip.text,
+        score=f"{clip.score:.3f}",
+        labels=_strongest(clip),
+        still=shown.still,
+        film=shown.film,
+        lacking=shown.lacking,
+    )
 
 
 def _strongest(clip: RankedClip) -> Sequence[tuple[str, float]]:

@@ -1,10 +1,14 @@
 """Clips to look at within the page: a still and a small film each, within a number of bytes."""
 
+import os
 import tempfile
 from base64 import b64encode
+from collections.abc import Iterable
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Self
 
 import cv2
 
@@ -30,28 +34,55 @@ class Shown:
     lacking: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class _Made:
+    still: bytes | None = None
+    film: bytes | None = None
+    lacking: str | None = None
+
+
 class Projector:
-    """Makes stills and films until its bytes are used up."""
+    """Makes stills and films, some at a time, while the rest of the report is gathered.
+
+    A context manager: leaving it drops what was not begun.
+    """
 
     def __init__(self, budget: int = BUDGET) -> None:
         self._left = budget
+        self._pool = ThreadPoolExecutor(os.cpu_count() or 1, "film")  # the work is ffmpeg's
 
-    def show(self, path: Path, bounds: Bounds) -> Shown:
-        """A clip's still and film; what cannot be made is missing, with its reason."""
-        try:
-            info = probe(path)
-            still = self._take("image/jpeg", _still(path, info, bounds))
-            film = self._take("video/mp4", _film(path, info, bounds))
-        except (StageFailure, EnvironmentFault) as error:
-            return Shown(lacking=str(error))
-        full = None if film else "left out: the page has no room for more films"
-        return Shown(still, film, full)
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._pool.shutdown(cancel_futures=True)
+
+    def begin(self, clips: Iterable[tuple[Path, Bounds]]) -> list[Future[_Made]]:
+        """Have clips made, in their order."""
+        return [self._pool.submit(_make, path, bounds) for path, bounds in clips]
+
+    def shown(self, making: Future[_Made]) -> Shown:
+        """A clip's still and film; what could not be made or has no room is missing."""
+        made = making.result()
+        still = self._take("image/jpeg", made.still)
+        film = self._take("video/mp4", made.film)
+        full = None if film or made.lacking else "left out: the page has no room for more films"
+        return Shown(still, film, made.lacking or full)
 
     def _take(self, kind: str, content: bytes | None) -> str | None:
         if content is None or len(content) > self._left:
             return None
         self._left -= len(content)
         return f"data:{kind};base64,{b64encode(content).decode()}"
+
+
+def _make(path: Path, bounds: Bounds) -> _Made:
+    """Both of a clip, or the reason why not."""
+    try:
+        info = probe(path)
+        return _Made(_still(path, info, bounds), _film(path, info, bounds))
+    except (StageFailure, EnvironmentFault) as error:
+        return _Made(lacking=str(error))
 
 
 def _film(path: Path, info: MediaInfo, bounds: Bounds) -> bytes:

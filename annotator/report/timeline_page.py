@@ -12,8 +12,9 @@ from annotator.report.timeline import Timeline
 from annotator.report.words import count, duration, quoted
 
 WIDTH = 1080.0
-LEFT, RIGHT = 120.0, 60.0
-SOUND, ROW, GAP, FOOT = 64.0, 74.0, 12.0, 44.0
+LEFT, RIGHT = 130.0, 16.0
+SOUND, ROW, GAP, FOOT = 64.0, 66.0, 24.0, 44.0
+HEAD = 8.0  # above the first plot, for the upper half of its highest tick
 LOOKS = 6  # colours that the rows take in turn
 
 
@@ -44,7 +45,7 @@ def caption(found: Timeline) -> str:
 
 
 def _picture(found: Timeline, title: str) -> Markup:
-    top = SOUND + GAP if found.peaks is not None else 0.0
+    top = SOUND + GAP + HEAD if found.peaks is not None else HEAD
     height = top + (ROW + GAP) * len(found.labels) + FOOT
     drawing = Drawing(WIDTH, height, title)
     end = found.duration_ms / 1000

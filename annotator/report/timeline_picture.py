@@ -74,4 +74,5 @@ def _row(axes: "Axes", found: Timeline, label: int, name: str) -> None:
 
 
 def _name(axes: "Axes", name: str) -> None:
-    axes.set_ylabel(name, rotation=0, ha="right", va="center", labelpad=12, color=QUIET)
+    axes.set_ylabel(name, rotation=0, ha="right", va="center", color=QUIET)
+    axes.yaxis.set_label_coords(-0.03, 0.5)
