@@ -23,7 +23,7 @@ from annotator.report.uncertainty import uncertainty_section
 from annotator.store.engine import Store
 from annotator.workspace import Workspace
 
-SAMPLE = 20_000  # clips: a quantile of theirs is off by less than a hundredth of all clips
+SAMPLE = 10_000  # clips: a quantile of theirs is off by about a hundredth of all clips
 STEPS = 4  # of the progress, beside one a clip
 
 

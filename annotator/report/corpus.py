@@ -6,7 +6,7 @@ import numpy as np
 
 from annotator.report.charts.plots import histogram, shares
 from annotator.report.charts.rows import Bar, bars
-from annotator.report.charts.scale import percent, plain
+from annotator.report.charts.scale import percent, plain, whole
 from annotator.report.section import Figure, Panel, Section, Table
 from annotator.report.words import count, duration, share
 from annotator.store.records import FailureCount
@@ -59,7 +59,7 @@ def _durations(survey: Survey) -> Figure:
     low, middle, high = np.quantile(seconds, [0.1, 0.5, 0.9])
     edges = np.linspace(0, max(1.0, float(np.quantile(seconds, 0.995))), BINS + 1)
     heights = shares(seconds, edges)
-    title = f"Half of the clips last under {middle:.1f} s"
+    title = f"Half of the clips last {middle:.1f} s or less"
     table = Table(
         ("from, s", "to, s", "clips of the sample"),
         [
@@ -80,15 +80,18 @@ def _speakers(survey: Survey) -> Figure:
     named = [(name, number) for name, number in survey.speakers.items() if name is not None]
     unnamed = survey.speakers.get(None, 0)
     shown = named[:MOST_SPEAKERS]
-    title = f"Of {count(len(named), 'speaker', 'speakers')}, the busiest has " + share(
-        named[0][1] / survey.clips
-    )
-    caption = f"Clips of the {len(shown)} most frequent speakers"
+    most = share(named[0][1] / survey.clips)
+    title = f"Of {len(named)} speakers, the busiest has {most} of the clips"
+    if len(named) == 1:
+        title = f"One speaker has {most} of the clips"
+    caption = "Clips of each speaker"
+    if len(shown) < len(named):
+        caption = f"Clips of the {len(shown)} most frequent speakers"
     caption += f"; {count(unnamed, 'clip names', 'clips name')} none." if unnamed else "."
     rows = [Bar(name, number, count(number)) for name, number in shown]
     return Figure(
-        title + " of the clips",
-        [Panel(bars(rows, caption, "clips"))],
+        title,
+        [Panel(bars(rows, caption, "clips", whole))],
         caption,
         Table(("speaker", "clips"), shown),
     )

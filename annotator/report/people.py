@@ -37,7 +37,7 @@ def people_section(store: Store) -> Section:
         else "No clip has two answers to compare",
         text="Alpha is 1 where people agree, 0 where they agree as chance would have it. "
         + "; ".join(
-            f"project {quoted(project.title)}: {count(m.votes)} answers to {count(m.clips)} clips"
+            f"Project {quoted(project.title)}: {count(m.votes)} answers to {count(m.clips)} clips"
             for project, m in found
         )
         + ".",

@@ -51,7 +51,7 @@ def learning_curve_section(cards: Sequence[Card], current: str) -> Section:
             Figure(
                 title,
                 [Panel(_curve(line, measure, title))],
-                f"{name} of each version, with its 95 % interval over speakers or videos: "
+                f"The {name} of each version, with its 95 % interval over speakers or videos: "
                 + "; ".join(f"{c.name} {c.measures[measure].value:.3f}" for c in line)
                 + ".",
                 Table(

@@ -12,7 +12,7 @@ from annotator.metrics.evaluate import Answers
 from annotator.store.engine import Store
 from annotator.store.records import KnownClip
 
-MOST = 20_000  # clips of known labels that are measured
+MOST = 10_000  # clips of known labels that are measured
 NONE_KNOWN = (
     "No label is known of any clip: have people answer (`annotate export --uncertain-top 100`, "
     "then `annotate pull`), or annotate a manifest that has labels"

@@ -12,7 +12,7 @@ from annotator.report.charts.scale import percent, plain
 
 SMALL = (300.0, 190.0)
 WIDE = (640.0, 240.0)
-SQUARE = (400.0, 380.0)
+SQUARE = (400.0, 400.0)
 Floats = NDArray[np.floating]
 Point = tuple[float, float]
 

@@ -12,7 +12,7 @@ from annotator.report.charts.svg import Drawing, shorten
 WIDTH = 640.0
 ROW = 26.0
 NAME_LENGTH = 22  # characters of a name
-CHARACTER = 6.8  # pixels of one, at most
+CHARACTER = 7.2  # pixels of one, at most
 FOOT = 40.0
 CELL = 44.0
 
@@ -39,7 +39,7 @@ class Range:
 
 
 def bars(rows: Sequence[Bar], label: str, title: str, form: Format = plain) -> Markup:
-    """Horizontal bars from 0, each with its value written beside it."""
+    """Horizontal bars from 0, each with its value written beside it; `form` is of the ticks."""
     most = max([max(row.value, row.beside or 0.0) for row in rows], default=0.0) or 1.0
     panel = _panel([row.name for row in rows], label, (0.0, most * 1.02), right=70.0)
     panel.x_axis(title, form)

