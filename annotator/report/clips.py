@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from contextlib import closing
 
+from annotator.report.charts.svg import shorten
 from annotator.report.labels import NO_CLIPS
 from annotator.report.media import Projector, Shown
 from annotator.report.section import Player, Section, lacking
@@ -12,6 +13,7 @@ from annotator.store.records import RankedClip
 
 HEAD = ("clips", "Clips")
 TOP_LABELS = 3
+MOST_TEXT = 300  # characters of a transcript
 UNWANTED = Shown(lacking="left out by --no-media")
 
 
@@ -77,7 +79,7 @@ def _player(clip: RankedClip, shown: Shown) -> Player:
     return Player(
         name=clip.path.name,
         where=f"{clip.start_ms / 1000:.1f} to {clip.end_ms / 1000:.1f} s",
-        text=clip.text,
+        text=shorten(clip.text, MOST_TEXT) if clip.text else None,
         score=f"{clip.score:.3f}",
         labels=_strongest(clip),
         still=shown.still,

@@ -120,7 +120,7 @@ def _modalities(survey: Survey) -> Figure:
 
 def _failures(failures: tuple[FailureCount, ...]) -> Table:
     names = {"media": "file", "clip": "clip"}
-    return Table(
+    return Table.first(
         ("stage", "reason", "what", "how many"),
         [(f.stage, f.reason, names[f.kind], count(f.count)) for f in failures],
     )

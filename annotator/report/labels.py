@@ -12,6 +12,7 @@ from annotator.report.words import count, quoted, share
 from annotator.store.survey import Survey
 
 MOST = 16  # labels of the matrix: more could not be read
+MOST_BARS = 40
 
 NO_CLIPS = "The model has annotated no clip here: `annotate run CORPUS`"
 
@@ -57,7 +58,7 @@ def _distribution(
     title = f"From {quoted(order[0])} {rows[0].text} down to {quoted(order[-1])} {rows[-1].text}"
     return Figure(
         title,
-        [Panel(bars(rows, title, "share of clips", percent))],
+        [Panel(bars(rows[:MOST_BARS], title, "share of clips", percent))],
         f"Bars: share of all {count(survey.clips)} clips. Marks: the mean probability, of a "
         f"sample of {count(len(survey.sample.clip_ids))}. Where a mark lies far beyond its bar, "
         "the model often half suspects a label that it rarely asserts.",

@@ -83,7 +83,7 @@ def _tables(project: ReviewProject, found: Agreement) -> Iterator[tuple[str, Tab
     if found.pairs:
         yield (
             f"Cohen's kappa two by two, project {quoted(project.title)}",
-            Table(
+            Table.first(
                 ("pair", "clips", *project.labels, "mean"),
                 [
                     (f"{pair.first} and {pair.second}", count(pair.clips),
@@ -95,7 +95,7 @@ def _tables(project: ReviewProject, found: Agreement) -> Iterator[tuple[str, Tab
         )  # fmt: skip
     yield (
         f"Each person, project {quoted(project.title)}",
-        Table(
+        Table.first(
             ("person", "answers", "like the others", "kappa", "seconds an answer", "unusable"),
             [
                 (p.name, count(p.votes), _share(p.overall.share), figure(p.overall.kappa.value),

@@ -13,7 +13,7 @@ from annotator.metrics.selective import Area, aurc, risk_coverage
 from annotator.report.charts.plots import WIDE, Axis, Curve, Point, curves
 from annotator.report.charts.scale import percent
 from annotator.report.charts.svg import shorten
-from annotator.report.section import Figure, Key, Panel, Section, Table, lacking
+from annotator.report.section import MOST_PANELS, Figure, Key, Panel, Section, Table, lacking
 from annotator.report.truth import NONE_KNOWN, Truth
 from annotator.report.words import count, figure, quoted, share
 
@@ -44,6 +44,8 @@ def reliability_section(truth: Truth | None) -> Section:
         Panel(_diagram(curve, label), f"{shorten(label, 20)}: ECE {figure(float(error))}")
         for label, curve, error in zip(answers.labels, found, errors, strict=True)
     ]
+    order = np.argsort(-np.nan_to_num(errors, nan=-1), kind="stable")
+    shown = sorted(int(place) for place in order[:MOST_PANELS])
     return Section(
         *RELIABILITY,
         headline=f"Stated and true frequencies differ by {share(mean)} on average",
@@ -51,7 +53,7 @@ def reliability_section(truth: Truth | None) -> Section:
         figures=[
             Figure(
                 f"{quoted(worst)} is the worst calibrated label",
-                panels,
+                [panels[place] for place in shown],
                 "A dot for each tenth of the probability: how often the label is there among clips "
                 "that the model gave it that probability. On the dashed line they agree; a dot "
                 "below it is too sure. ECE is the mean distance over clips: "

@@ -70,7 +70,9 @@ def learning_curve_section(cards: Sequence[Card], current: str) -> Section:
 def lineage_section(cards: Sequence[Card], current: str, predictions: Mapping[str, int]) -> Section:
     """All versions, each under the one it was trained from."""
     if not cards:
-        return lacking(*LINEAGE, "This workspace has no model version that can be read")
+        return lacking(
+            *LINEAGE, "A model version is damaged: `annotate models list` says which"
+        )
     ordered = list(_descending(cards))
     title = f"{count(len(cards), 'version', 'versions')}; this report is about {current}"
     return Section(

@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from markupsafe import Markup
 
 Cell = str | int | float | None
+MOST_PANELS = 24  # of a figure
+MOST_ROWS = 50  # of a table whose length the corpus decides
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,6 +16,18 @@ class Table:
 
     columns: Sequence[str]
     rows: Sequence[Sequence[Cell]]
+
+    @classmethod
+    def first(cls, columns: Sequence[str], rows: Sequence[Sequence[Cell]]) -> "Table":
+        """A table of the first `MOST_ROWS`, with how many more there are.
+
+        >>> Table.first(("n", "n²"), [(n, n * n) for n in range(60)]).rows[-1]
+        ('and 10 more', '')
+        """
+        if len(rows) <= MOST_ROWS:
+            return cls(columns, rows)
+        rest = (f"and {len(rows) - MOST_ROWS} more", *[""] * (len(columns) - 1))
+        return cls(columns, [*rows[:MOST_ROWS], rest])
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from annotator.metrics.evaluate import Answers
 from annotator.store.engine import Store
 from annotator.store.records import KnownClip
 
-MOST = 10_000  # clips of known labels that are measured
+MOST = 4_000  # clips with labels of the corpus, or with people's, that are measured
 NONE_KNOWN = (
     "No label is known of any clip: have people answer (`annotate export --uncertain-top 100`, "
     "then `annotate pull`), or annotate a manifest that has labels"
@@ -96,7 +96,7 @@ def _from_people(store: Store, labels: Sequence[str]) -> dict[int, _Known]:
         for clip in consensuses(votes_of(store.answers(project.project_id)), project.labels):
             voters = clip.voters - clip.unusable_votes
             earlier = found.get(clip.clip_id)
-            if clip.soft is not None and (earlier is None or earlier.raters < voters):
+            if asked and clip.soft is not None and (earlier is None or earlier.raters < voters):
                 target = {label: clip.soft[label] for label in asked}
                 found[clip.clip_id] = _Known(target, voters, clip.disagreement)
     return found
@@ -105,15 +105,16 @@ def _from_people(store: Store, labels: Sequence[str]) -> dict[int, _Known]:
 def _from_corpus(
     given: Mapping[int, Mapping[str, float]], labels: Sequence[str]
 ) -> dict[int, _Known]:
-    """A clip all of whose labels are 1 lists what is there: what it does not list is not there."""
+    """A clip all of whose labels are 1 lists what is there: what it does not list is not there.
+
+    That is said only of labels that the corpus has at all; of others nothing is known.
+    """
+    names = {name for values in given.values() for name in values}
+    asked = [label for label in labels if label in names]
     found: dict[int, _Known] = {}
     for clip_id, values in given.items():
         listed = all(value == 1.0 for value in values.values())
-        target = {
-            label: values.get(label, 0.0 if listed else np.nan)
-            for label in labels
-            if listed or label in values
-        }
+        target = {label: values.get(label, 0.0) for label in asked if listed or label in values}
         if target:
             found[clip_id] = _Known(target, 0, None)
     return found

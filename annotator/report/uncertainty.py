@@ -1,7 +1,6 @@
 """How uncertain the model is, label by label and modality by modality."""
 
-from collections.abc import Sequence
-from statistics import fmean
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,7 +9,7 @@ from annotator.report.charts.plots import histogram, outlines, shares
 from annotator.report.charts.scale import plain
 from annotator.report.charts.svg import shorten
 from annotator.report.labels import NO_CLIPS
-from annotator.report.section import Figure, Key, Panel, Section, Table, lacking
+from annotator.report.section import MOST_PANELS, Figure, Key, Panel, Section, Table, lacking
 from annotator.report.words import count, figure, quoted
 from annotator.store.survey import ScoreSample, Survey
 from annotator.types import MODALITIES
@@ -57,11 +56,11 @@ def _by_label(sample: ScoreSample, labels: Sequence[str]) -> Figure:
               shorten(label, 28))
         for label, of_label in zip(labels, heights, strict=True)
     ]  # fmt: skip
-    spreads = {label: fmean(_quantiles(sample.sigma[:, k])[1:2]) for k, label in enumerate(labels)}
+    spreads = {label: _quantiles(sample.sigma[:, k])[1] for k, label in enumerate(labels)}
     least, most = (pick(spreads, key=lambda name: spreads[name]) for pick in (min, max))
     return Figure(
         f"{quoted(most)} is the hardest label to be sure of, {quoted(least)} the easiest",
-        panels,
+        [panels[place] for place in _hardest(spreads)],
         f"Distribution of ‖σ‖ over clips, all panels on the same axes; the median is "
         f"{spreads[most]:.2f} for {most} and {spreads[least]:.2f} for {least}. What lies "
         "beyond the axis, half a per cent on either side, counts in the outermost bin.",
@@ -76,6 +75,12 @@ def _by_label(sample: ScoreSample, labels: Sequence[str]) -> Figure:
         ),
         [Key(LOOKS[m], m) for m in MODALITIES],
     )  # fmt: skip
+
+
+def _hardest(spreads: Mapping[str, float]) -> Sequence[int]:
+    """Places of the labels to draw, in their order: all, or the hardest to be sure of."""
+    order = sorted(range(len(spreads)), key=lambda place: -list(spreads.values())[place])
+    return sorted(order[:MOST_PANELS])
 
 
 def _of_clips(sample: ScoreSample) -> Figure:

@@ -51,15 +51,14 @@ class Survey:
     """All clips of the present plans that the model has answered, and a sample of them.
 
     `label_sets` counts the clips by the labels at or over their threshold, of the first
-    `MAX_LABELS`. `speakers` and `splits` count clips; a clip without one is under None. `absent`
-    counts the clips that lack a modality.
+    `MAX_LABELS`. `speakers` counts clips, those without one under None; `absent` counts the clips
+    that lack a modality.
     """
 
     status: Status
     clips: int
     clip_ms: int
     speakers: Mapping[str | None, int]
-    splits: Mapping[str | None, int]
     absent: Mapping[str, int]
     label_sets: Mapping[frozenset[str], int]
     sample: ScoreSample
@@ -82,8 +81,7 @@ def survey(
         status=queries.status(connection),
         clips=clips,
         clip_ms=clip_ms,
-        speakers=_by(connection, model_id, Clip.speaker),
-        splits=_by(connection, model_id, Clip.split),
+        speakers=_speakers(connection, model_id),
         absent=dict(zip(MODALITIES, absent, strict=True)),
         label_sets=_label_sets(connection, model_id, thresholds),
         sample=_sample(connection, model_id, list(thresholds), clips, most),
@@ -118,12 +116,11 @@ def _total(condition: ColumnElement[bool]) -> ColumnElement[int]:
     return func.coalesce(func.sum(case((condition, 1), else_=0)), 0)
 
 
-def _by(connection: Connection, model_id: int, column: Any) -> dict[str | None, int]:
+def _speakers(connection: Connection, model_id: int) -> dict[str | None, int]:
     """The most frequent first."""
     number = func.count()
-    rows: Any = connection.execute(
-        _answered(model_id, column, number).group_by(column).order_by(number.desc(), column)
-    )
+    counted = _answered(model_id, Clip.speaker, number).group_by(Clip.speaker)
+    rows: Any = connection.execute(counted.order_by(number.desc(), Clip.speaker))
     return dict(map(tuple, rows))
 
 
@@ -146,12 +143,17 @@ def _label_sets(
     )
     sets = (
         select(LabelPrediction.clip_id, func.sum(bit).label("bits"))
-        .join(Clip, Clip.id == LabelPrediction.clip_id)
-        .where(LabelPrediction.model_id == model_id, Clip.active)
+        .where(LabelPrediction.model_id == model_id)
         .group_by(LabelPrediction.clip_id)
         .subquery()
     )
-    rows: Any = connection.execute(select(sets.c.bits, func.count()).group_by(sets.c.bits))
+    counted = (
+        select(sets.c.bits, func.count())
+        .join(Clip, Clip.id == sets.c.clip_id)
+        .where(Clip.active)
+        .group_by(sets.c.bits)
+    )
+    rows: Any = connection.execute(counted)
     return {
         frozenset(label for place, label in enumerate(labels) if int(bits) >> place & 1): count
         for bits, count in rows
