@@ -70,9 +70,7 @@ def learning_curve_section(cards: Sequence[Card], current: str) -> Section:
 def lineage_section(cards: Sequence[Card], current: str, predictions: Mapping[str, int]) -> Section:
     """All versions, each under the one it was trained from."""
     if not cards:
-        return lacking(
-            *LINEAGE, "A model version is damaged: `annotate models list` says which"
-        )
+        return lacking(*LINEAGE, "A model version is damaged: `annotate models list` says which")
     ordered = list(_descending(cards))
     title = f"{count(len(cards), 'version', 'versions')}; this report is about {current}"
     return Section(
@@ -139,11 +137,11 @@ def _curve(line: Sequence[Card], measure: str, title: str) -> Markup:
     plot.y_axis()
     whole = [(float(n), v.low, v.high) for n, v in enumerate(values) if not np.isnan(v.low)]
     if len(whole) > 1:
-        plot.band(whole, "s0")
+        plot.band(whole, kind="s0")
     for n, low, high in whole:
-        plot.line([(n, low), (n, high)], "s0")
+        plot.line([(n, low), (n, high)], kind="s0")
     points = [(float(n), v.value) for n, v in enumerate(values)]
-    plot.line(points, "s0 thick")
+    plot.line(points, kind="s0 thick")
     plot.dots(points, "s0 large")
     most = max(6, 90 // len(line))
     for n, card in enumerate(line):

@@ -51,6 +51,18 @@ class Timeline:
         return width
 
     @property
+    def low(self) -> Floats:
+        """The lower edge of each band (n, q)."""
+        edge: Floats = np.maximum(0.0, self.probability - self.band)
+        return edge
+
+    @property
+    def high(self) -> Floats:
+        """The upper edge of each band (n, q)."""
+        edge: Floats = np.minimum(1.0, self.probability + self.band)
+        return edge
+
+    @property
     def seconds(self) -> Floats:
         """Start and end of each clip (n, 2)."""
         in_seconds: Floats = self.bounds_ms / 1000

@@ -21,7 +21,8 @@ LOOKS = 6  # colours that the rows take in turn
 def page(found: Timeline) -> str:
     """The HTML of a timeline."""
     strongest = found.labels[int(found.probability.mean(axis=0).argmax())]
-    title = f"{quoted(strongest)} is the strongest emotion of {found.path.name}"
+    mean = found.probability.mean(axis=0).max()
+    title = f"{quoted(strongest)} is the strongest emotion, {mean:.2f} on average"
     figure = Figure(
         title,
         [Picture(_picture(found, title))],
@@ -75,19 +76,26 @@ def _wave(plot: Panel, found: Timeline, end: float) -> None:
     scale = float(np.abs(found.peaks).max()) or 1.0
     times = (np.arange(len(found.peaks)) + 0.5) / len(found.peaks) * end
     rows = zip(times, *(found.peaks / scale).T, strict=True)
-    plot.band([(float(t), float(low), float(high)) for t, low, high in rows], "wave")
+    plot.band([(float(t), float(low), float(high)) for t, low, high in rows], kind="wave")
     plot.drawing.write(LEFT - 40, (plot.y.start + plot.y.end) / 2 + 4, "sound", anchor="end",
                        kind="name")  # fmt: skip
 
 
 def _row(plot: Panel, found: Timeline, label: int) -> None:
     kind = f"s{label % LOOKS}"
-    for (start, stop), p, half in zip(
-        found.seconds, found.probability[:, label], found.band[:, label], strict=True
-    ):
-        low, high = max(0.0, p - half), min(1.0, p + half)
-        plot.band([(start, low, high), (stop, low, high)], f"{kind} strong")
-        plot.line([(start, p), (stop, p)], f"{kind} thick")
+    rows = list(
+        zip(
+            found.seconds.tolist(),
+            found.probability[:, label].tolist(),
+            found.low[:, label].tolist(),
+            found.high[:, label].tolist(),
+            strict=True,
+        )
+    )
+    plot.band(
+        *([(t, low, high) for t in bounds] for bounds, _, low, high in rows), kind=f"{kind} strong"
+    )
+    plot.line(*([(t, p) for t in bounds] for bounds, p, _, _ in rows), kind=f"{kind} thick")
 
 
 def _table(found: Timeline) -> Table:

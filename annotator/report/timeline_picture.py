@@ -7,7 +7,7 @@ import numpy as np
 
 from annotator.experiments.pictures import COLOURS, FAINT, QUIET, new_figure, write_title
 from annotator.report.charts.svg import clean, shorten
-from annotator.report.timeline import Timeline
+from annotator.report.timeline import Floats, Timeline
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -61,12 +61,13 @@ def _wave(axes: "Axes", found: Timeline) -> None:
 
 def _row(axes: "Axes", found: Timeline, label: int, name: str) -> None:
     colour = COLOURS[label % LOOKS]
-    for (start, stop), p, half in zip(
-        found.seconds, found.probability[:, label], found.band[:, label], strict=True
-    ):
-        low, high = max(0.0, p - half), min(1.0, p + half)
-        axes.fill_between([start, stop], low, high, color=colour, alpha=0.3, linewidth=0)
-        axes.plot([start, stop], [p, p], color=colour, linewidth=2)
+    times = _apart(found.seconds)
+    low, p, high = (
+        _apart(np.stack([values[:, label]] * 2, axis=1))
+        for values in (found.low, found.probability, found.high)
+    )
+    axes.fill_between(times, low, high, color=colour, alpha=0.3, linewidth=0)
+    axes.plot(times, p, color=colour, linewidth=2)
     axes.set_ylim(-0.02, 1.02)
     axes.set_yticks([0, 1])
     axes.grid(axis="y", color="#EEEEEE")
@@ -76,3 +77,9 @@ def _row(axes: "Axes", found: Timeline, label: int, name: str) -> None:
 def _name(axes: "Axes", name: str) -> None:
     axes.set_ylabel(name, rotation=0, ha="right", va="center", color=QUIET)
     axes.yaxis.set_label_coords(-0.03, 0.5)
+
+
+def _apart(pairs: Floats) -> Floats:
+    """Pairs (n, 2) one after the other, with NaN between them: (3n,), which is drawn as a gap."""
+    apart: Floats = np.pad(pairs, ((0, 0), (0, 1)), constant_values=np.nan).ravel()
+    return apart

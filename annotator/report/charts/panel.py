@@ -54,15 +54,21 @@ class Panel:
             self._rule(self.x.start, at, self.x.end, at, "grid")
             self.drawing.write(self.x.start - 7, at + 4, form(value), anchor="end")
 
-    def line(self, points: Points, kind: str) -> None:
-        """A line through points."""
-        self.drawing.add("path", kind=f"line {kind}", d=self._through(points))
+    def line(self, *pieces: Points, kind: str) -> None:
+        """A line through points, or several, all in one path."""
+        d = "".join(map(self._through, pieces))
+        self.drawing.add("path", kind=f"line {kind}", d=d)
 
-    def band(self, points: Sequence[tuple[float, float, float]], kind: str) -> None:
-        """The area between two lines: points of x, low and high."""
-        upper = [(x, high) for x, _, high in points]
-        lower = [(x, low) for x, low, _ in reversed(points)]
-        self.drawing.add("path", kind=f"band {kind}", d=self._through([*upper, *lower]) + "Z")
+    def band(self, *pieces: Sequence[tuple[float, float, float]], kind: str) -> None:
+        """The area between two lines, points of x, low and high; or several, all in one path."""
+        d = "".join(
+            self._through(
+                [*((x, high) for x, _, high in piece), *((x, low) for x, low, _ in piece[::-1])]
+            )
+            + "Z"
+            for piece in pieces
+        )
+        self.drawing.add("path", kind=f"band {kind}", d=d)
 
     def bar(self, left: float, right: float, top: float, kind: str, base: float = 0.0) -> None:
         """A rectangle from `base` to `top`."""

@@ -65,8 +65,8 @@ def outlines(
     panel.x_axis(title)
     for kind, values in heights.items():
         steps = [(x, h) for n, h in enumerate(values) for x in (edges[n], edges[n + 1])]
-        panel.band([(x, 0.0, h) for x, h in steps], kind)
-        panel.line(steps, kind)
+        panel.band([(x, 0.0, h) for x, h in steps], kind=kind)
+        panel.line(steps, kind=kind)
     return panel.drawing.markup()
 
 
@@ -79,7 +79,7 @@ def curves(
     panel.x_axis(x.title, x.form)
     for curve in found:
         if len(curve.points) > 1:
-            panel.line(curve.points, curve.kind)
+            panel.line(curve.points, kind=curve.kind)
         if curve.dots:
             panel.dots(curve.points, f"{curve.kind} large")
     return panel.drawing.markup()

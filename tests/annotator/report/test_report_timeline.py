@@ -171,3 +171,14 @@ def test_wrong_use_is_one_line(world, arguments, words):
 def test_show_alone_keeps_its_tables(world):
     done = annotate("show", "1", "--workspace", world.workspace.root)
     assert "p_sigma" in done.out
+
+
+def test_hours_of_clips_are_a_few_shapes_and_a_picture():
+    n = 5_000
+    bounds = [(1000 * k, 1000 * k + 900) for k in range(n)]
+    rng = np.random.default_rng(0)
+    found = made(bounds, rng.random((n, 6)), rng.random((n, 6)))
+    text = page(found)
+    assert text.count("<path") < 100
+    assert len(text.encode()) < 10e6
+    assert png(found).startswith(b"\x89PNG")
