@@ -73,7 +73,7 @@ def _by_label(sample: ScoreSample, labels: Sequence[str]) -> Figure:
                 for place, m in enumerate(MODALITIES)
             ],
         ),
-        [Key(LOOKS[m], m) for m in MODALITIES],
+        [Key(LOOKS[m], m) for m in MODALITIES if any(LOOKS[m] in drawn for drawn in heights)],
     )  # fmt: skip
 
 

@@ -39,10 +39,11 @@ def duration(milliseconds: float) -> str:
 def figure(value: float | None) -> str:
     """A measure to three digits after the point; a dash where there is none.
 
-    >>> figure(0.12345), figure(None), figure(float("nan"))
-    ('0.123', '–', '–')
+    >>> figure(0.12345), figure(-0.5), figure(None), figure(float("nan"))
+    ('0.123', '−0.500', '–', '–')
     """
-    return "–" if value is None or math.isnan(value) else f"{value:.3f}"
+    known = value is not None and not math.isnan(value)
+    return f"{value:.3f}".replace("-", "−") if known else "–"
 
 
 def quoted(name: str) -> str:

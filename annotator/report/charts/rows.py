@@ -98,7 +98,7 @@ def matrix(
             left = left_of + CELL * column
             drawing.add("rect", kind="cell", x=left + 1, y=y + 1, width=CELL - 2,
                         height=CELL - 2, rx=3.0, fill_opacity=0.06 + 0.94 * shade)  # fmt: skip
-            kind = "on-dark" if shade > 0.5 else "value"
+            kind = "value" if shade < 0.6 else "on-middle" if shade < 0.85 else "on-full"
             drawing.write(left + CELL / 2, y + CELL / 2 + 4, text, anchor="middle", kind=kind)
     return drawing.markup()
 

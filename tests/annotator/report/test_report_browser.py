@@ -148,6 +148,15 @@ def test_ink_stands_out_from_the_paper_in_both_schemes(opened):
         assert contrast(ink, paper) >= 4.5
 
 
+def test_paper_is_white_in_either_scheme_and_has_no_links_to_click(opened):
+    page = opened("report")
+    page.emulate_media(media="print")
+    paper = page.evaluate("getComputedStyle(document.body).backgroundColor")
+    assert paper == "rgb(255, 255, 255)"
+    assert not page.locator("nav").is_visible()
+    assert page.locator("figure").first.is_visible()
+
+
 def test_on_a_narrow_screen_nothing_is_cut_off(browser, files):
     context = browser.new_context(viewport={"width": 390, "height": 800})
     page = context.new_page()
