@@ -31,7 +31,7 @@ def uncertainty_section(survey: Survey, labels: Sequence[str]) -> Section:
     return Section(
         id="uncertainty",
         name="Uncertainty",
-        headline=f"The {most} modality is the least certain, of the median clip",
+        headline=f"In the median clip, {most} is the least certain modality",
         text="The model gives each label a distribution in each modality; the norm of its "
         "standard deviation, ‖σ‖, says how unsure that modality is of that label. "
         f"Drawn from a sample of {count(len(sample.clip_ids))} clips.",
