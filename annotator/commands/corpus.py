@@ -18,6 +18,8 @@ from annotator.commands.options import (
 )
 
 if TYPE_CHECKING:
+    from annotator.report.timeline import Timeline
+    from annotator.store.records import ClipDetail
     from annotator.workspace import Workspace
 
 
@@ -178,22 +180,80 @@ def list_clips(
             console.print_ranked(list(clips), model, ranking.by, as_json=as_json)
 
 
+def _picture(_ctx: click.Context, _param: click.Parameter, out: Path | None) -> Path | None:
+    if out is not None and out.suffix.lower() not in {".png", ".html"}:
+        raise click.BadParameter(f"{out.name!r} is neither a .png nor an .html")
+    return out
+
+
 @click.command()
 @click.argument("clip")
+@click.option(
+    "--plot", is_flag=True, help="Show the file's emotions over time, with their uncertainty."
+)
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    callback=_picture,
+    help="With --plot: draw that, under the wave form, as .png or .html.",
+)
+@click.option(
+    "--model", "named", help="With --plot: whose answers. [default: who annotated most of it]"
+)
 @workspace_option()
 @json_option
-def show(clip: str, workspace: "Workspace", as_json: bool) -> None:
+def show(
+    clip: str,
+    plot: bool,
+    out: Path | None,
+    named: str | None,
+    workspace: "Workspace",
+    as_json: bool,
+) -> None:
     """Show one clip by its number, or a file's clips by its path.
 
     \b
     Examples:
       annotate show 42
       annotate show corpus/interview.mp4 --json
+      annotate show corpus/interview.mp4 --plot
+      annotate show corpus/interview.mp4 --plot --out interview.html
     """
     from annotator import console
 
+    if not plot and (out or named):
+        raise click.UsageError("--out and --model are of the plot: add --plot")
     with workspace.open_store() as store:
-        console.print_details(store.show(clip), as_json=as_json)
+        clips = store.show(clip)
+    if not plot:
+        console.print_details(clips, as_json=as_json)
+        return
+    if clip.isdecimal():
+        raise click.UsageError(f"--plot shows a whole file: name it, as in {clips[0].path}")
+    _plot(clips, named, out, as_json)
+
+
+def _plot(clips: "list[ClipDetail]", named: str | None, out: Path | None, as_json: bool) -> None:
+    from annotator import timeline_console
+    from annotator.export.destination import binary_destination
+    from annotator.report.timeline import timeline
+    from annotator.review_console import counting
+
+    with counting("reading the sound", None):
+        found = timeline(clips, named, with_sound=not as_json or out is not None)
+    if out is not None:
+        with binary_destination(out) as file:
+            file.write(_drawn(found, out))
+    timeline_console.print_timeline(found, out, as_json=as_json)
+
+
+def _drawn(found: "Timeline", out: Path) -> bytes:
+    from annotator.report.timeline_page import page
+    from annotator.report.timeline_picture import png
+
+    if out.suffix.lower() == ".png":
+        return png(found)
+    return page(found).encode("utf-8", "backslashreplace")
 
 
 @click.command()

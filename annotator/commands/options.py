@@ -180,8 +180,9 @@ def ranking_options(command: Callable[..., Any]) -> Callable[..., Any]:
             default="variance",
             show_default=True,
             help=f"The score to order by: {', '.join(SCORE_NAMES)}. variance is aleatoric, noise "
-            "in the clip, which more raters average out; bald (run --mc-dropout) and ensemble (all model versions) are "
-            "epistemic, what the model does not know, and often better for learning.",
+            "in the clip, which more raters average out; bald (run --mc-dropout) and ensemble (all "
+            "model versions) are epistemic, what the model does not know, and often better for "
+            "learning.",
         ),
         click.option(
             "--label",

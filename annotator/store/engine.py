@@ -21,6 +21,7 @@ from annotator.store import (
     sources,
     tasks,
 )
+from annotator.store import survey as surveys
 from annotator.store.candidates import Candidates, Codes, Floats, candidates, label_answers
 from annotator.store.database import BUSY_TIMEOUT_S, make_engine, parse_target, writing
 from annotator.store.faults import translated
@@ -49,6 +50,7 @@ from annotator.store.review_records import (
     SentTask,
     TaskReason,
 )
+from annotator.store.survey import Survey
 from annotator.types import MediaInfo, Segment, Source
 
 
@@ -250,6 +252,8 @@ class Store:
         limit: int | None = None,
         label: str | None = None,
         split: str | None = None,
+        *,
+        surest: bool = False,
     ) -> Generator[RankedClip]:
         """The clips the model is least sure of, least sure first, read as they are asked for.
 
@@ -264,12 +268,26 @@ class Store:
                 mean square of its sigmas over the modalities the clip has. No index serves
                 this: it reads all of the model's answers, 2 s for a million clips.
             split: only clips of this split.
+            surest: the other way round, most sure first.
 
         Raises:
             UsageError: there is no such score, or the model has no such label.
         """
         with self._read() as connection:
-            yield from ranking.ranked(connection, model_id, by, limit, label, split)
+            yield from ranking.ranked(connection, model_id, by, limit, label, split, surest)
+
+    def survey(self, model_id: int, thresholds: Mapping[str, float], most: int) -> Survey:
+        """The corpus and the model's answers, counted, with a sample of at most about `most` clips.
+
+        `thresholds` has all labels of the model, in its order: from there on a label is present.
+        """
+        with self._read() as connection:
+            return surveys.survey(connection, model_id, thresholds, most)
+
+    def given_labels(self, model_id: int, most: int) -> dict[int, dict[str, float]]:
+        """Labels that came with the corpus, of at most about `most` of the answered clips."""
+        with self._read() as connection:
+            return surveys.given_labels(connection, model_id, most)
 
     def clips(self, model_id: int, by: str, scores: Mapping[int, float]) -> Generator[RankedClip]:
         """The clips of those numbers in that order, each with the model's answer and its score.

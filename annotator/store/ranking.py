@@ -49,6 +49,7 @@ def ranked(
     limit: int | None,
     label: str | None,
     split: str | None,
+    surest: bool = False,
 ) -> Iterator[RankedClip]:
     """The clips the model is least sure of, least sure first; see `Store.ranked`.
 
@@ -61,11 +62,11 @@ def ranked(
     ranking = ranking.where(Prediction.model_id == model_id, Clip.active)
     if label is None:
         ranking = ranking.where(getattr(Prediction, by).is_not(None))
-        order = _least_sure_first(by)
+        order = _least_sure_first(by, surest)
     else:
         _check_label(connection, model_id, by, label)
         ranking = ranking.join(LabelPrediction).where(LabelPrediction.label == label)
-        order = _least_sure_first_of_label(by)
+        order = _least_sure_first_of_label(by, surest)
     if split is not None:
         ranking = ranking.where(Clip.split == split)
     ranking = ranking.order_by(order, Prediction.clip_id).limit(limit)
@@ -116,17 +117,18 @@ def _check_label(connection: Connection, model_id: int, by: str, label: str) -> 
         raise UsageError("BALD is a score of the whole clip: rank a label by another score")
 
 
-def _least_sure_first(by: str) -> UnaryExpression[Any]:
+def _least_sure_first(by: str, surest: bool) -> UnaryExpression[Any]:
     score = getattr(Prediction, by)
-    ordered: UnaryExpression[Any] = score.asc() if by == "margin" else score.desc()
+    ordered: UnaryExpression[Any] = score.asc() if (by == "margin") != surest else score.desc()
     return ordered
 
 
-def _least_sure_first_of_label(by: str) -> UnaryExpression[Any]:
+def _least_sure_first_of_label(by: str, surest: bool) -> UnaryExpression[Any]:
     if by == "variance":
-        return _mean_square().desc()
+        return _mean_square().asc() if surest else _mean_square().desc()
     # A label's margin and entropy order alike: both only ask how far p is from a coin toss.
-    return func.abs(LabelPrediction.p - 0.5).asc()
+    decided = func.abs(LabelPrediction.p - 0.5)
+    return decided.desc() if surest else decided.asc()
 
 
 def _mean_square() -> ColumnElement[float | None]:
