@@ -4,7 +4,7 @@ BIN := .venv/bin
 
 DATA ?= ../shared/data
 
-.PHONY: demo test label-studio label-studio-stop starter lint clean
+.PHONY: demo test reference label-studio label-studio-stop starter lint clean
 
 .venv/installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
@@ -36,6 +36,10 @@ starter: .venv/installed
 	rm -rf annotator/models/starter
 	$(BIN)/python -m annotator.starter ship build/starter/training --out annotator/models/starter
 	$(BIN)/python benchmarks/starter.py build/starter/corpus
+
+# Makes docs/reference.md anew, of what the commands say of themselves.
+reference: .venv/installed
+	$(BIN)/python docs/cli_reference.py
 
 lint: .venv/installed
 	$(BIN)/ruff check .

@@ -5,8 +5,24 @@ from typing import Any
 import click
 
 from annotator import __version__
-from annotator.commands import corpus, experiments, export, models, review, serve, training
-from annotator.errors import AnnotateError
+from annotator.commands import (
+    completion,
+    corpus,
+    doctor,
+    experiments,
+    export,
+    finetune,
+    models,
+    report,
+    review,
+    serve,
+    simulate,
+    training,
+)
+from annotator.errors import AnnotateError, EnvironmentFault
+
+OURS = {"annotator", "lddu_model", "migrations"}
+INSTALL = "install annotate-emotions again with pip, which brings what it needs"
 
 
 class _Group(click.Group):
@@ -20,6 +36,12 @@ class _Group(click.Group):
 
             click.echo(printable(f"Error: {error}"), err=True)
             ctx.exit(error.exit_code)
+        except ModuleNotFoundError as error:
+            package = str(error.name).partition(".")[0]
+            if package in OURS:
+                raise
+            click.echo(f"Error: the package {package} is missing: {INSTALL}", err=True)
+            ctx.exit(EnvironmentFault.exit_code)
         except KeyboardInterrupt:
             click.echo("Interrupted at once. The same command goes on from here.", err=True)
             ctx.exit(130)
@@ -46,18 +68,24 @@ for _command in (
     corpus.show,
     corpus.retry,
     export.export,
+    report.report,
     review.pull,
     review.agreement,
+    review.suggest,
     serve.serve,
     serve.serve_media,
     training.train,
     training.evaluate,
+    finetune.finetune,
     experiments.ablate,
     experiments.sweep,
     experiments.crosseval,
     experiments.diagnose,
     experiments.corrupt_test,
+    simulate.simulate,
     models.models,
+    doctor.doctor,
+    completion.completion,
 ):
     main.add_command(_command)
 

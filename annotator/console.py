@@ -358,21 +358,12 @@ def print_retried(count: int, *, as_json: bool) -> None:
     say(f"{count} marked to be tried again by the next `annotate run`.")
 
 
-def print_models(versions: Sequence[ModelVersion], *, as_json: bool) -> None:
-    """Model versions, a row each."""
+def print_done(text: str, facts: Mapping[str, object], *, as_json: bool) -> None:
+    """What a command did: a line for people, an object for machines."""
     if as_json:
-        print_json(list(versions))
-        return
-    table = Table("model", "trained", "labels", "features", "weights")
-    for version in versions:
-        table.add_row(
-            literal(version.name),
-            "yes" if version.trained else "UNTRAINED",
-            literal(", ".join(version.labels)),
-            literal(", ".join(dict.fromkeys(version.extractors.values()))),
-            version.weights_hash[:12],
-        )
-    out_console().print(table)
+        print_json(facts)
+    else:
+        say(text)
 
 
 def _seconds(milliseconds: int | None) -> str:

@@ -11,7 +11,7 @@ from torch import Tensor
 from annotator.acquisition import scores
 from annotator.errors import EnvironmentFault
 from annotator.features.collate import collate, send
-from annotator.store.records import ClipScores, LabelScores
+from annotator.store.records import FreshScores, LabelScores
 from annotator.types import MODALITIES, ClipFeatures, Features
 from lddu_model import LDDU, Output
 
@@ -52,7 +52,7 @@ class Predictor:
         self.device = device
         self.mc_dropout = mc_dropout
 
-    def __call__(self, clips: Sequence[ClipFeatures]) -> list[ClipScores]:
+    def __call__(self, clips: Sequence[ClipFeatures]) -> list[FreshScores]:
         """One answer a clip, in order; clips of like length make the cheapest batch.
 
         Raises:
@@ -66,7 +66,7 @@ class Predictor:
                 "there, or use --device cpu"
             ) from error
 
-    def _answers(self, clips: Sequence[ClipFeatures]) -> list[ClipScores]:
+    def _answers(self, clips: Sequence[ClipFeatures]) -> list[FreshScores]:
         with torch.inference_mode():
             output = self._forward(_collate(clips, self.device))
         present = np.array(
@@ -76,6 +76,7 @@ class Predictor:
             name: getattr(output, name).float().cpu().numpy().astype(np.float64)
             for name in ("probability", "p_mu", "p_sigma", "p_direct", "sigma_norm")
         }
+        values["latent"] = mean_latent(output.mu.float().cpu().numpy(), present)
         if not all(np.isfinite(value).all() for value in values.values()):
             raise EnvironmentFault("the model's answers are not finite numbers: import it again")
         bald = self._bald(clips) if self.mc_dropout else None
@@ -125,12 +126,31 @@ def _collate(clips: Sequence[ClipFeatures], device: torch.device) -> dict[str, T
     return send(collate(given), device)
 
 
+def mean_latent(mu: Array, present: NDArray[np.bool_]) -> Array:
+    """A clip's place in the latent space: μ, the mean over labels and the modalities it has.
+
+    Args:
+        mu: (n, q, 3, d).
+        present: (n, 3), at least one each.
+
+    Returns:
+        (n, d), within what float16 holds.
+
+    >>> mean_latent(np.array([[[[2.0], [4.0], [99.0]]]]), np.array([[True, True, False]]))
+    array([[3.]])
+    """
+    weight = present / present.sum(axis=1, keepdims=True)
+    most = float(np.finfo(np.float16).max)
+    mean: Array = np.clip(np.einsum("ijkl,ik->il", mu, weight) / mu.shape[1], -most, most)
+    return mean
+
+
 def _clip_scores(
     labels: Sequence[str],
     values: dict[str, Array],
     present: NDArray[np.bool_],
     bald: Array | None,
-) -> list[ClipScores]:
+) -> list[FreshScores]:
     variance = scores.variance(values["sigma_norm"], present)
     entropy = scores.entropy(values["probability"])
     margin = scores.margin(values["probability"])
@@ -138,7 +158,7 @@ def _clip_scores(
     for row in range(len(present)):
         sigma = np.where(present[row], values["sigma_norm"][row], np.nan)
         answers.append(
-            ClipScores(
+            FreshScores(
                 labels=tuple(
                     LabelScores(
                         label,
@@ -154,6 +174,7 @@ def _clip_scores(
                 entropy=float(entropy[row]),
                 margin=float(margin[row]),
                 bald=None if bald is None else float(bald[row]),
+                latent=values["latent"][row].astype("<f2").tobytes(),
             )
         )
     return answers

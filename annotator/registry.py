@@ -1,8 +1,9 @@
 """Model versions of a workspace: a folder each, weights in safetensors and a description in JSON.
 
-A workspace that has trained no model of its own annotates with `starter`, which ships with the
-package. It is copied at its first use, so that the name means the same weights for as long as the
-workspace lasts, whatever a later package ships.
+The version in use is the one promoted last. Where none was, it is the workspace's own trained one,
+and where there is none `starter`, which ships with the package. That is copied at its first use, so
+that the name means the same weights for as long as the workspace lasts, whatever a later package
+ships.
 
 A description is read without torch, so that listing models and a run with nothing to do stay
 quick; the weights are checked against their hash when they are loaded.
@@ -13,13 +14,17 @@ import re
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
+from annotator import promotions
+from annotator.ancestry import FIRST, Ancestry, ancestry_of
 from annotator.errors import UsageError
 from annotator.features.extractor import DEFAULT_EXTRACTORS, extractor_spec
 from annotator.learning.dataset import FOREIGN
+from annotator.promotions import Promotion
 from annotator.types import DEFAULT_LABELS, MODALITIES, Modality
 from annotator.workspace import Workspace
 
@@ -44,30 +49,110 @@ class ModelVersion:
     trained: bool
     config: Mapping[str, Any]
     path: Path
-    parent: str | None = None
+    ancestry: Ancestry = FIRST
+
+    @property
+    def parent(self) -> str | None:
+        """The name of the version it was fine-tuned from."""
+        return self.ancestry.parent
 
 
 def versions(workspace: Workspace) -> list[ModelVersion]:
     """All versions in the workspace and the shipped one, by name."""
+    return [read_version(folder) for folder in version_folders(workspace)]
+
+
+def version_folders(workspace: Workspace) -> list[Path]:
+    """The folders of all versions in the workspace and of the shipped one, by name."""
     folders = {STARTER: SHIPPED / STARTER}
     folders |= {folder.name: folder for folder in _folders(workspace)}
-    return [read_version(folders[name]) for name in sorted(folders)]
+    return [folders[name] for name in sorted(folders)]
+
+
+def own_versions(workspace: Workspace) -> list[ModelVersion]:
+    """The versions in the workspace, by name."""
+    return [read_version(folder) for folder in _folders(workspace)]
 
 
 def choose(workspace: Workspace, name: str | None) -> ModelVersion:
-    """The version of that name; by default the workspace's own trained one, else the starter.
+    """The version of that name; by default the one in use.
 
     Raises:
-        UsageError: there is no such version, or there are several to choose from.
+        UsageError: there is no such version, there are several to choose from, or the one that was
+            promoted is gone or has other weights since.
     """
     if name is not None:
         return _named(workspace, name)
-    known = [read_version(folder) for folder in _folders(workspace) if folder.name != STARTER]
-    own = [v for v in known if v.trained and not _is_foreign(v)]
+    if promoted := promotions.holding(promotions.history(workspace.models)):
+        return _promoted(workspace, promoted[-1])
+    return _unpromoted(workspace)
+
+
+def _unpromoted(workspace: Workspace) -> ModelVersion:
+    """The version in use where none was promoted: the workspace's own trained one, or starter.
+
+    One that was fine-tuned from another is a candidate until it is promoted.
+    """
+    known = [version for version in own_versions(workspace) if version.name != STARTER]
+    own = [v for v in known if v.trained and not _is_foreign(v) and v.parent is None]
     if len(own) > 1:
         names = ", ".join([*(version.name for version in own), STARTER])
-        raise UsageError(f"several models to choose from: name one with --model ({names})")
+        raise UsageError(
+            f"several models to choose from: name one with --model ({names}), or settle on one "
+            "with `annotate models promote NAME`"
+        )
     return own[0] if own else _named(workspace, STARTER)
+
+
+def _promoted(workspace: Workspace, entry: Promotion) -> ModelVersion:
+    """The version of a promotion, just as it was then."""
+    remedy = "`annotate models promote NAME`, or `annotate models rollback`"
+    folder = workspace.models / entry.name
+    if not _NAME.fullmatch(entry.name) or not folder.is_dir():
+        raise UsageError(f"the model in use, {entry.name!r}, is no longer there: {remedy}")
+    version = read_version(folder)
+    if version.weights_hash != entry.weights_sha256:
+        raise UsageError(
+            f"the model in use, {entry.name!r}, has other weights than when it was promoted: "
+            f"{remedy}"
+        )
+    return version
+
+
+def promote(workspace: Workspace, name: str, reason: str) -> Promotion:
+    """Use a version from now on.
+
+    Raises:
+        UsageError: there is no such version, it is untrained, or it is in use already.
+        EnvironmentFault: the workspace cannot be written.
+    """
+    version = _named(workspace, name)
+    if not version.trained:
+        raise UsageError(f"model {name!r} has random weights: promote a trained one")
+    held = promotions.holding(promotions.history(workspace.models))
+    if held and (held[-1].name, held[-1].weights_sha256) == (name, version.weights_hash):
+        raise UsageError(f"model {name!r} is in use already")
+    return promotions.add(
+        workspace.models, "promotion", name, version.weights_hash, reason, datetime.now(UTC)
+    )
+
+
+def rollback(workspace: Workspace, reason: str) -> ModelVersion:
+    """Take the last promotion back; returns the version that is in use then.
+
+    Raises:
+        UsageError: nothing was promoted, or what would be in use then cannot be.
+        EnvironmentFault: the workspace cannot be written.
+    """
+    held = promotions.holding(promotions.history(workspace.models))
+    if not held:
+        raise UsageError("no model was promoted here, so there is nothing to go back from")
+    last = held.pop()
+    before = _promoted(workspace, held[-1]) if held else _unpromoted(workspace)
+    promotions.add(
+        workspace.models, "rollback", last.name, last.weights_sha256, reason, datetime.now(UTC)
+    )
+    return before
 
 
 def _is_foreign(version: ModelVersion) -> bool:
@@ -124,13 +209,32 @@ def import_released(
     """
     from lddu_model import from_released, read_weights
 
-    _check_name(name)
+    check_name(name)
     try:
         network = from_released(read_weights(file), labels)
     except ValueError as error:
-        raise UsageError(f"cannot import {file}: {error}") from error
+        raise UsageError(
+            f"cannot import {file} ({error}): expected a checkpoint of the released LDDU code"
+        ) from error
     facts = {"trained": True, "extractors": dict.fromkeys(MODALITIES, f"{FOREIGN} features")}
     return _save(workspace, network, name, facts)
+
+
+def import_starter(workspace: Workspace, name: str) -> ModelVersion:
+    """Make a version of the starter that ships now, which may be newer than the workspace's copy.
+
+    Raises:
+        UsageError: the name is taken or unfit.
+    """
+    return import_trained(workspace, SHIPPED / STARTER, name)
+
+
+def in_use(workspace: Workspace) -> str | None:
+    """The name of the version in use; None where that is not settled."""
+    try:
+        return choose(workspace, None).name
+    except UsageError:
+        return None
 
 
 def import_trained(workspace: Workspace, folder: Path, name: str) -> ModelVersion:
@@ -141,12 +245,17 @@ def import_trained(workspace: Workspace, folder: Path, name: str) -> ModelVersio
     """
     from annotator.learning.card import open_model
 
-    _check_name(name)
+    check_name(name)
     model = open_model(folder)
     return _save(workspace, model.network, name, model.metadata)
 
 
-def _check_name(name: str) -> None:
+def check_name(name: str) -> None:
+    """Refuse what cannot name a new version.
+
+    Raises:
+        UsageError: the name is unfit, or another model's for good.
+    """
     if not _NAME.fullmatch(name):
         raise UsageError(f"{name!r} cannot name a model: expected letters, digits, dot, dash, _")
     if name == STARTER:
@@ -166,7 +275,9 @@ def load_network(version: ModelVersion) -> "LDDU":
     try:
         return load(version.path).network
     except ValueError as error:
-        raise UsageError(f"model {version.name!r} is damaged: {error}") from error
+        raise UsageError(
+            f"model {version.name!r} is damaged ({error}): remove its folder, or import it again"
+        ) from error
 
 
 def read_version(folder: Path) -> ModelVersion:
@@ -186,6 +297,7 @@ def read_version(folder: Path) -> ModelVersion:
             trained=metadata["trained"] is True,
             config=described["config"],
             path=folder,
+            ancestry=ancestry_of(metadata),
         )
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise UsageError(

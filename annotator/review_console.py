@@ -8,6 +8,7 @@ from dataclasses import asdict
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
+from annotator.acquisition.suggest import Suggestions
 from annotator.console import literal, out_console, print_json, progress_console, say
 from annotator.labels.agreement import Agreement
 from annotator.labels.consensus import Consensus
@@ -46,18 +47,21 @@ def print_review(review: Review, *, dry_run: bool, as_json: bool) -> None:
     for failed in review.failed:
         place = f"{failed.path} [{failed.start_ms / 1000:.1f}-{failed.end_ms / 1000:.1f} s]"
         console.print(f"[red]{literal(f'failed: {place}: {failed.reason}')}", highlight=False)
-    copies = f"; {review.copies} copies of them left out" if review.copies else ""
+    more = f"; {review.copies} copies of them left out" if review.copies else ""
+    more += f"; {review.audit} of them drawn at random for the audit" if review.audit else ""
     if dry_run:
         say(
             f"Would send {review.chosen - review.there} clips to project {review.title!r}, where "
-            f"{review.there} of the {review.chosen} are already{copies}."
+            f"{review.there} of the {review.chosen} are already{more}."
         )
     elif review.push is None:
-        say(f"Wrote {review.chosen - len(review.failed)} tasks to {review.out}{copies}.")
+        say(f"Wrote {review.chosen - len(review.failed)} tasks to {review.out}{more}.")
         say(
             "To have them sent, set LABEL_STUDIO_URL and LABEL_STUDIO_API_KEY (Account & Settings "
             "there) and leave --out away; or import the file in Label Studio."
         )
+        if review.audit:
+            say("Which clips are of the audit is not recorded: only a push to a server keeps it.")
         if review.storage is not None:
             say(
                 "For the clips to play, start Label Studio with "
@@ -69,7 +73,7 @@ def print_review(review: Review, *, dry_run: bool, as_json: bool) -> None:
         doubles = f", {review.push.doubles} doubles removed" if review.push.doubles else ""
         say(
             f"Sent {review.push.sent} clips to project {review.project} {review.title!r}; "
-            f"{review.there} were there{doubles}{copies}."
+            f"{review.there} were there{doubles}{more}."
         )
 
 
@@ -148,6 +152,19 @@ def _value(figure: Figure) -> str:
 
 def _interval(figure: Figure) -> str:
     return "" if figure.low is None else f"{figure.low:.3f} to {figure.high:.3f}"
+
+
+def print_suggestions(found: Suggestions, *, as_json: bool) -> None:
+    """Clips that need another rater or a first one, a reason a line."""
+    if as_json:
+        print_json({"by": found.by, "notes": found.notes, "suggestions": found.suggestions})
+        return
+    for one in found.suggestions:
+        place = f"{one.path.name} {one.start_ms / 1000:.1f} to {one.end_ms / 1000:.1f} s"
+        say(f"{one.needs} rater: clip {one.clip_id}, {place}: {one.reason}")
+    if not found.suggestions:
+        say("No clip needs a rater.")
+    print_problems(found.notes)
 
 
 def print_problems(problems: Sequence[str]) -> None:

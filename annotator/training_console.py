@@ -16,9 +16,12 @@ from annotator.experiments.corruption_curves import CorruptionCurves
 from annotator.experiments.crosseval import CrossEvaluation
 from annotator.experiments.diagnosis import Diagnosis
 from annotator.experiments.diagnosis_propagation import ErrorPropagation
+from annotator.finetune import Finetuned
 from annotator.learning.training import Epoch
 from annotator.metrics import tables
 from annotator.metrics.evaluate import Evaluation, Summary, summarise
+
+HELD_OUT = ("mean_average_precision", "macro_f1", "micro_f1", "ece", "log_loss")
 
 
 class _TrainingDisplay:
@@ -82,6 +85,55 @@ def print_trained(model: Path, validation: Mapping[str, object], *, as_json: boo
         return
     say(f"Model: {model}")
     say("`annotate eval` measures it; `annotate models import` takes it into a workspace.")
+
+
+def print_finetuned(done: Finetuned, *, as_json: bool) -> None:
+    """What was learnt from, both models on the held-out clips, and the decision with its reason."""
+    if as_json:
+        sys.stdout.write(json.dumps({"event": "done", **done.to_json()}) + "\n")
+        return
+    plan, verdict = done.plan, done.verdict
+    numbers = plan.reviewed.labels_from()
+    sizes = ", ".join(f"{count} {name}" for name, count in plan.sizes().items())
+    say(
+        f"{numbers['answers']} answers of {numbers['people']} people to {numbers['clips']} clips "
+        f"({sizes}), {plan.replayed} replayed."
+    )
+    for note in _left_out(done):
+        progress_console().print(literal(f"note: {note}"), highlight=False)
+    results = {plan.rival.name: verdict.before, done.name: verdict.after}
+    out_console().print(_rich(_held_out_table(results)))
+    say(f"{verdict.comparison.clips} held-out clips: {done.reason}.")
+    state = "is in use now" if done.promoted else "stays a candidate: `annotate models promote`"
+    say(f"Model {done.name} {state}.")
+
+
+def _left_out(done: Finetuned) -> Iterator[str]:
+    reviewed = done.plan.reviewed
+    if reviewed.unusable:
+        yield f"{reviewed.unusable} clips left out: half of their voters or more cannot judge them"
+    if reviewed.without_features:
+        yield (
+            f"{len(reviewed.without_features)} clips left out, as they have no features of the "
+            f"model's extractors, {reviewed.without_features[0]!r} the first: run `annotate run` "
+            "on them with this model"
+        )
+    if not done.plan.replayed:
+        yield "nothing was replayed: --replay DATA keeps what the model knows from earlier data"
+
+
+def _held_out_table(results: Mapping[str, Evaluation]) -> tables.Table:
+    """The figures a promotion is about, of all labels and of each."""
+    rows = [
+        (tables.TITLES[name], *(tables.cell(found.metrics[name]) for found in results.values()))
+        for name in HELD_OUT
+    ]
+    labels = next(iter(results.values())).labels
+    rows += [
+        (f"F1 {label}", *(tables.cell(found.per_label["f1"][label]) for found in results.values()))
+        for label in labels
+    ]
+    return tables.Table(("held out", *results), tuple(rows))
 
 
 def print_evaluations(evaluations: Mapping[str, Evaluation], style: str) -> None:

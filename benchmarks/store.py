@@ -17,13 +17,16 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
+from annotator.acquisition.pool import Plan
+from annotator.acquisition.propose import propose
 from annotator.export.export import export_clips
 from annotator.store.engine import Store, open_store
-from annotator.store.records import ClipResult, ClipScores, LabelScores
+from annotator.store.records import ClipResult, FreshScores, LabelScores
 from annotator.types import (
     DEFAULT_LABELS,
     Absent,
@@ -39,9 +42,10 @@ CLIPS_A_FILE = 100
 BATCH = 32  # clips in one transaction, as a run writes them
 TURN = 50 * BATCH  # clips that one side writes before the other has its turn
 TOP = 500
+D = 128  # numbers of a latent, as the default network has
 REPEATS = 20  # of a query; the median counts
 
-INSERT_PREDICTION = "INSERT INTO prediction VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
+INSERT_PREDICTION = "INSERT INTO prediction VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
 INSERT_LABEL = "INSERT INTO label_prediction VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 UPDATE_CLIP = (
     "UPDATE clip SET state = 'ready', visual_steps = ?, audio_steps = ?, text_steps = ?, "
@@ -89,6 +93,7 @@ def main() -> None:
             print(f"pending, nothing left: {median_ms(lambda: store.pending(1, 1), 3):.0f} ms")
             by_label = median_ms(lambda: store.top(1, limit=TOP, label="anger"), 3)
             print(f"top {TOP} by one label, which no index serves: {by_label:.0f} ms")
+            measure_selections(store)
             measure_export(store, Path(folder) / "clips.csv")
 
 
@@ -105,7 +110,7 @@ def plan(store: Store, count: int) -> None:
         segments = [
             Segment(n * 3000, (n + 1) * 3000, "sidecar", "how are you?", "sidecar") for n in clips
         ]
-        store.save_plan(media.media_id, "hash", info, segments, model_id)
+        store.save_plan(media.media_id, f"hash {media.media_id}", info, segments, model_id)
 
 
 def compare_inserts(store: Store, raw: sqlite3.Connection, count: int) -> None:
@@ -145,6 +150,20 @@ def compare_top(store: Store, raw: sqlite3.Connection) -> None:
     )
 
 
+def measure_selections(store: Store) -> None:
+    """Select from all clips, reading included, by what takes scores, latents or every answer."""
+    read_ms = median_ms(lambda: store.candidates(1, to_ask=True, latents=True), 3)
+    print(f"candidates with latents read: {read_ms:.0f} ms")
+    for by, plan in (
+        ("variance", Plan(TOP)),
+        ("variance", Plan(TOP, select="kcenter", near=0.95)),
+        ("least-confidence", Plan(TOP, balance=True)),
+    ):
+        ms = median_ms(partial(propose, store, 1, by, plan), 1)
+        balanced = ", balanced" if plan.balance else ""
+        print(f"{TOP} selected, {plan.select} by {by}{balanced}: {ms / read_ms:.1f} times that")
+
+
 def measure_export(store: Store, out: Path) -> None:
     """Write all clips as CSV; memory is what the process has taken beyond its earlier peak."""
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
@@ -182,7 +201,8 @@ def answer(clip_id: int, rng: random.Random) -> ClipResult:
         )
         for label in DEFAULT_LABELS
     )
-    scores = ClipScores(labels, rng.random(), rng.random(), rng.random(), None)
+    latent = np.frombuffer(rng.randbytes(D), np.int8).astype("<f2").tobytes()
+    scores = FreshScores(labels, rng.random(), rng.random(), rng.random(), None, latent)
     return ClipResult(clip_id, FEATURES, scores)
 
 
@@ -203,8 +223,9 @@ def clip_rows(batch: Sequence[ClipResult]) -> list[tuple[object, ...]]:
 def prediction_rows(batch: Sequence[ClipResult]) -> list[tuple[object, ...]]:
     """Parameters of `INSERT_PREDICTION`."""
     return [
-        (1, r.clip_id, 1, r.scores.variance, r.scores.entropy, r.scores.margin, None, 0)
+        (1, r.clip_id, 1, s.variance, s.entropy, s.margin, None, 0, s.latent)
         for r in batch
+        if isinstance(s := r.scores, FreshScores)
     ]
 
 

@@ -113,6 +113,7 @@ class Objective(nn.Module):
         index: Tensor,
         intensity: Tensor | None = None,
         corrupted: Tensor | None = None,
+        weight: Tensor | None = None,
     ) -> Losses:
         """The losses of a batch, which then enters the queue and the history.
 
@@ -126,6 +127,9 @@ class Objective(nn.Module):
                 such modalities teaches no label, and errors on samples with any neither enter the
                 history of errors nor are compared with it.
 
+            weight: (B,) or None, what each sample counts in the cross-entropies; 1 on average over
+                the training samples, so that the losses keep their proportions.
+
         Raises:
             ValueError: the intensity is asked for and the network has no head for it.
         """
@@ -136,9 +140,11 @@ class Objective(nn.Module):
         y = target.nan_to_num()
         logits = (output.logit_direct, output.logit_mu, output.logit_sigma)
         log_p, log_q = fused_log_odds(*logits, output.fusion)
-        final = self._cross_entropy(log_p, log_q, y, taught)
+        counted = taught if weight is None else taught * weight[:, None]
+        final = self._cross_entropy(log_p, log_q, y, counted, taught)
         direct = output.logit_direct
-        info = self._cross_entropy(F.logsigmoid(direct), F.logsigmoid(-direct), y, taught)
+        log_p, log_q = F.logsigmoid(direct), F.logsigmoid(-direct)
+        info = self._cross_entropy(log_p, log_q, y, counted, taught)
         zero = final.new_zeros(())
         contrastive = self._contrastive(output, target, own) if c.beta else zero
         clean = (own == output.present).all(dim=1)
@@ -153,10 +159,12 @@ class Objective(nn.Module):
         )
         return Losses(total, final, info, contrastive, calibration, strength)
 
-    def _cross_entropy(self, log_p: Tensor, log_q: Tensor, y: Tensor, known: Tensor) -> Tensor:
-        """The mean over known answers of -(w·y·log p + (1-y)·log(1-p))."""
+    def _cross_entropy(
+        self, log_p: Tensor, log_q: Tensor, y: Tensor, counted: Tensor, known: Tensor
+    ) -> Tensor:
+        """The mean over known answers of -(w·y·log p + (1-y)·log(1-p)), times what they count."""
         each = -(self.positive_weight * y * log_p + (1 - y) * log_q)
-        return (each * known).sum() / known.sum().clamp(min=1)
+        return (each * counted).sum() / known.sum().clamp(min=1)
 
     def _contrastive(self, output: Output, target: Tensor, own: Tensor) -> Tensor:
         rows, classes = contrastive_rows(

@@ -1,27 +1,55 @@
 """AdamW with the released schedule: linear warm-up, then a cosine to zero."""
 
 import math
+from collections.abc import Callable
 
 import torch
 from torch import nn
 
+LAYERS = {  # the parts of `LDDU`, from the features to the answer
+    "encoders": ("encoder",),
+    "emotion_space": ("labels", "label_attention", "latent"),
+    "heads": ("head_direct", "head_mu", "head_sigma", "head_intensity"),
+}
 
-def adamw(network: nn.Module, learning_rate: float, weight_decay: float) -> torch.optim.AdamW:
+
+def layer_of(parameter: str) -> str:
+    """The key in LAYERS of a parameter of `LDDU`.
+
+    >>> layer_of("latent.text.mu.weight"), layer_of("labels.weight")
+    ('emotion_space', 'emotion_space')
+    """
+    part = parameter.partition(".")[0]
+    return next(layer for layer, parts in LAYERS.items() if part in parts)
+
+
+def adamw(
+    network: nn.Module,
+    learning_rate: float,
+    weight_decay: float,
+    rate_of: Callable[[str], float] = lambda _: 1.0,
+) -> torch.optim.AdamW:
     """The optimiser; biases and the weights of norms do not decay.
+
+    `rate_of` a parameter's name is the factor on its learning rate, which its group keeps as
+    "factor"; at 0 the parameter is frozen.
 
     >>> groups = adamw(nn.Sequential(nn.Linear(2, 2), nn.LayerNorm(2)), 1e-3, 0.01).param_groups
     >>> [(len(group["params"]), group["weight_decay"]) for group in groups]
     [(1, 0.01), (3, 0.0)]
     """
-    decayed: list[nn.Parameter] = []
-    others: list[nn.Parameter] = []
-    for module in network.modules():
+    grouped: dict[tuple[float, float], list[nn.Parameter]] = {}
+    for prefix, module in network.named_modules():
         for name, parameter in module.named_parameters(recurse=False):
+            factor = rate_of(f"{prefix}.{name}")
+            if factor == 0:
+                parameter.requires_grad_(requires_grad=False)
+                continue
             spared = name == "bias" or isinstance(module, nn.LayerNorm)
-            (others if spared else decayed).append(parameter)
+            grouped.setdefault((factor, 0.0 if spared else weight_decay), []).append(parameter)
     groups = [
-        {"params": decayed, "weight_decay": weight_decay},
-        {"params": others, "weight_decay": 0.0},
+        {"params": members, "weight_decay": decay, "factor": factor, "lr": learning_rate * factor}
+        for (factor, decay), members in grouped.items()
     ]
     return torch.optim.AdamW(groups, lr=learning_rate, fused=True)
 

@@ -60,3 +60,14 @@ def test_help_imports_nothing_heavy():
 def test_version_and_unknown_command():
     assert annotate("--version").out.startswith("annotate, version ")
     assert annotate("frobnicate").code == 2
+
+
+def test_a_package_that_is_missing_is_a_line_with_a_remedy(monkeypatch):
+    monkeypatch.setitem(sys.modules, "rich.console", None)
+    monkeypatch.delitem(sys.modules, "annotator.console", raising=False)
+    monkeypatch.delitem(sys.modules, "annotator.doctor_console", raising=False)
+    monkeypatch.delattr("annotator.console", raising=False)
+    shown = CliRunner().invoke(cli.main, ["doctor"])
+    assert shown.exit_code == 3
+    assert shown.output.startswith("Error: the package rich is missing: ")
+    assert "pip" in shown.output

@@ -10,6 +10,9 @@ from pathlib import Path
 import pytest
 
 import media_samples
+from annotator.acquisition.named import SCORES
+from annotator.commands.options import SCORE_NAMES, STORED_SCORES
+from annotator.store.records import SCORES as STORED
 from commands import COMMAND, annotate
 
 NAME = os.fsdecode(b"caf\xe9, two.wav")
@@ -146,3 +149,59 @@ def test_a_full_disk_behind_standard_output_is_one_line(corpus):
     assert done.returncode == 3
     assert b"cannot write to standard output (No space left on device)" in done.stderr
     assert b"Traceback" not in done.stderr
+
+
+def test_the_names_of_scores_are_those_of_the_registry():
+    assert set(SCORE_NAMES) == set(SCORES)
+    assert STORED_SCORES == STORED
+
+
+@pytest.mark.parametrize("by", ["random", "least-confidence", "disagreement", "cardinality"])
+def test_clips_come_by_scores_that_are_made_when_asked_for(corpus, by):
+    clips = listed(corpus, "--by", by)
+    scores = [clip["score"] for clip in clips]
+    assert len(clips) == 3
+    assert scores == sorted(scores, reverse=True)
+    done = export(corpus, "--out", "-", "--by", by, "--uncertain-top", 2)
+    rows = list(csv.DictReader(io.StringIO(done.out, newline="")))
+    assert [row["path"].encode() for row in rows] == [
+        clip["path"].encode("utf-8", "backslashreplace") for clip in clips[:2]
+    ]
+
+
+@pytest.mark.parametrize("select", ["top", "power", "kcenter", "kmeans"])
+def test_a_selection_is_made_by_name_and_repeats_itself(corpus, select):
+    options = ("--out", "-", "--format", "jsonl", "--uncertain-top", 2, "--select", select,
+               "--audit", 0.5, "--seed", 3)  # fmt: skip
+    first, second = export(corpus, *options), export(corpus, *options)
+    assert first.code == 0, first.err
+    assert len(first.out.splitlines()) == 2
+    assert first.out == second.out
+
+
+def test_a_short_selection_says_why(corpus):
+    options = ("--out", "-", "--uncertain-top", 5, "--per-video", 1, "--audit", 0)
+    done = export(corpus, *options)
+    assert len(done.out.splitlines()) == 1 + 1  # all files have one content
+    assert "note: the pool has 2 candidates" in done.err
+    assert "note: 1 of the other candidates are over the 1 a video" in done.err
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (("--select", "kcenter"), "say how many clips"),
+        (("--uncertain-top", 2, "--balance", "--label", "sad"), "--label ranks by one label"),
+        (("--by", "random", "--label", "sad"), "--label ranks by one label"),
+        (("--by", "luck"), "'luck'"),
+        (("--uncertain-top", 2, "--audit", 1.5), "1.5"),
+        (("--uncertain-top", 2, "--near", 0), "--near"),
+        (("--uncertain-top", 2, "--by", "bald", "--balance"), "--mc-dropout"),
+        (("--by", "ensemble"), "two trained model versions"),
+    ],
+)
+def test_selections_that_cannot_be_are_refused(corpus, options, words, tmp_path):
+    done = export(corpus, "--out", tmp_path / "a.csv", *options)
+    assert done.code == 2
+    assert words in done.err
+    assert list(tmp_path.iterdir()) == []

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import time
 import urllib.request
@@ -9,6 +10,8 @@ import urllib.request
 import pytest
 
 import media_samples
+from annotator.labelstudio.server import Account, Server
+from annotator.store.engine import open_store
 from commands import annotate, start
 
 CLIPS = 4
@@ -155,3 +158,31 @@ def test_serve_media_plays_what_was_exported(folder, tmp_path):
     finally:
         os.killpg(serving.pid, signal.SIGINT)
         assert serving.wait(30) == 0
+
+
+def test_suggestions_say_why_a_line_each(folder):
+    done = command(folder, "suggest", "--top", 2)
+    assert done.code == 0, done.err
+    lines = done.out.splitlines()
+    assert len(lines) == 2
+    assert all(re.match(r"first rater: clip \d+, .* nobody has answered", line) for line in lines)
+    assert "no clip has an epistemic score" in done.err
+    found = command(folder, "suggest", "--top", 2, "--json").json
+    assert found["by"] == "entropy"
+    assert [one["needs"] for one in found["suggestions"]] == ["first", "first"]
+
+
+def test_what_was_drawn_for_the_audit_is_recorded_and_not_shown(folder, label_studio):
+    environ = server_of(label_studio)
+    options = ("--uncertain-top", 2, "--audit", 0.5, "--project", f"cli {time.time_ns()}", "--json")
+    done = command(folder, "export", *options, **environ)
+    assert done.code == 0, done.err
+    assert (done.json["chosen"], done.json["audit"]) == (2, 1)
+    with open_store(folder / "ws" / "annotate.db") as store:
+        (project,) = [p for p in store.projects() if p.number == done.json["project"]]
+        assert sorted(str(task.reason) for task in store.tasks(project.project_id)) == [
+            "audit",
+            "score",
+        ]
+    server = Server(Account(label_studio.url, label_studio.token))
+    assert "audit" not in json.dumps(list(server.changed(project.number, None)))

@@ -57,7 +57,7 @@ def test_the_model_enters_a_workspace_with_all_that_is_known(toy_training, tmp_p
     workspace = ["--workspace", tmp_path / "w"]
     done = annotate("models", "import", toy_training, "--name", "toy", *workspace)
     assert done.code == 0, done.err
-    shown = annotate("models", "show", "toy", *workspace).json
+    shown = annotate("models", "show", "toy", "--json", *workspace).json
     assert shown["trained"] is True
     assert shown["labels"] == list(LABELS)
     described = json.loads((tmp_path / "w" / "models" / "toy" / "model.json").read_text())

@@ -1,4 +1,4 @@
-"""Uncertainty scores of clips from one model's predictions; but for margin, high is uncertain.
+"""Scores of clips from predictions; but for margin, high is uncertain.
 
 All functions are pure, vectorised over clips, and take probabilities of q independent labels
 (a multi-label model has one Bernoulli variable a label, not one softmax).
@@ -83,6 +83,60 @@ def bald(samples: Array) -> Array:
     total = binary_entropy(samples.mean(axis=0))
     expected = binary_entropy(samples).mean(axis=0)
     score: Array = np.maximum(total - expected, 0.0).mean(axis=1)
+    return score
+
+
+def least_confidence(probability: Array) -> Array:
+    """One minus the probability of the most probable label set: 1 - prod_k max(p_k, 1 - p_k).
+
+    Least confidence (Lewis & Gale 1994) of a multi-label answer whose labels are independent given
+    the clip, as the network takes them to be.
+
+    Args:
+        probability: (n, q).
+
+    Returns:
+        (n,) scores, from 0 to 1 - 2^-q.
+
+    >>> least_confidence(np.array([[0.5, 0.5], [1.0, 0.9]])).round(3)
+    array([0.75, 0.1 ])
+    """
+    score: Array = 1 - np.maximum(probability, 1 - probability).prod(axis=1)
+    return score
+
+
+def disagreement(parts: Array) -> Array:
+    """How far classifiers that see different sides of a clip differ, mean over labels, in bits.
+
+    The Jensen-Shannon divergence of m Bernoulli variables a label, which is the formula of `bald`.
+
+    Args:
+        parts: (m, n, q) probabilities of m classifiers.
+
+    Returns:
+        (n,) scores, from 0 to 1.
+    """
+    return bald(parts)
+
+
+def cardinality(probability: Array, usual: float) -> Array:
+    """How far the number of labels a clip is given is from what is usual, in labels.
+
+    Label cardinality inconsistency (Li & Guo 2013, "Active learning with multi-label SVM
+    classification", IJCAI), with the number of labels of probability 0.5 or more.
+
+    Args:
+        probability: (n, q).
+        usual: mean number of labels of an answered clip.
+
+    Returns:
+        (n,) scores.
+
+    >>> cardinality(np.array([[0.9, 0.6, 0.1], [0.2, 0.1, 0.7]]), usual=1.25)
+    array([0.75, 0.25])
+    """
+    given = (probability >= 0.5).sum(axis=1)
+    score: Array = np.abs(given - usual)
     return score
 
 

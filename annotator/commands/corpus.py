@@ -1,11 +1,14 @@
 """Annotate a corpus and look at what was found: init, run, status, list, show, retry."""
 
 import os
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from annotator.commands import choosing
+from annotator.commands.completion import complete_models
 from annotator.commands.options import (
     Ranking,
     device_option,
@@ -15,6 +18,8 @@ from annotator.commands.options import (
 )
 
 if TYPE_CHECKING:
+    from annotator.report.timeline import Timeline
+    from annotator.store.records import ClipDetail
     from annotator.workspace import Workspace
 
 
@@ -42,7 +47,12 @@ def _passes(_ctx: click.Context, _param: click.Parameter, count: int) -> int:
 @click.command()
 @click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path))
 @workspace_option(create=True)
-@click.option("--model", "model_name", help="Model version. [default: the trained one]")
+@click.option(
+    "--model",
+    "model_name",
+    help="Model version. [default: the trained one]",
+    shell_complete=complete_models,
+)
 @click.option(
     "--segment",
     type=click.Choice(["auto", "manifest", "sidecar", "vad", "windows", "file"]),
@@ -87,7 +97,7 @@ def run(
     mc_dropout: int,
     as_json: bool,
 ) -> None:
-    """Annotate every clip of the given folders, files or manifests.
+    """Annotate every clip of folders, files or manifests.
 
     Folders are searched with their subfolders. A manifest is a .csv, .jsonl or .parquet file with
     a column `path` and, if you like, start, end, transcript, speaker, split and labels. What is
@@ -126,7 +136,7 @@ def run(
 @workspace_option()
 @json_option
 def status(workspace: "Workspace", as_json: bool) -> None:
-    """Where the workspace is, what it holds, and what failed and why.
+    """Show what the workspace holds, and what failed and why.
 
     \b
     Example:
@@ -164,32 +174,86 @@ def list_clips(
             console.print_failures(store.failures(), as_json=as_json)
             return
         model = registry.choose(workspace, ranking.model)
-        ranked = store.top(
-            store.register_model(model),
-            by=ranking.by,
-            limit=ranking.top,
-            label=ranking.label,
-            split=ranking.split,
-        )
-        console.print_ranked(ranked, model, ranking.by, as_json=as_json)
+        model_id = store.register_model(model)
+        found = choosing.proposal(store, model_id, ranking, ranking.top)
+        with closing(choosing.clips(store, model_id, ranking, found, ranking.top)) as clips:
+            console.print_ranked(list(clips), model, ranking.by, as_json=as_json)
+
+
+def _picture(_ctx: click.Context, _param: click.Parameter, out: Path | None) -> Path | None:
+    if out is not None and out.suffix.lower() not in {".png", ".html"}:
+        raise click.BadParameter(f"{out.name!r} is neither a .png nor an .html")
+    return out
 
 
 @click.command()
 @click.argument("clip")
+@click.option(
+    "--plot", is_flag=True, help="Show the file's emotions over time, with their uncertainty."
+)
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    callback=_picture,
+    help="With --plot: draw that, under the wave form, as .png or .html.",
+)
+@click.option(
+    "--model", "named", help="With --plot: whose answers. [default: who annotated most of it]"
+)
 @workspace_option()
 @json_option
-def show(clip: str, workspace: "Workspace", as_json: bool) -> None:
-    """Show one clip by its number, or all clips of one file by its path.
+def show(
+    clip: str,
+    plot: bool,
+    out: Path | None,
+    named: str | None,
+    workspace: "Workspace",
+    as_json: bool,
+) -> None:
+    """Show one clip by its number, or a file's clips by its path.
 
     \b
     Examples:
       annotate show 42
       annotate show corpus/interview.mp4 --json
+      annotate show corpus/interview.mp4 --plot
+      annotate show corpus/interview.mp4 --plot --out interview.html
     """
     from annotator import console
 
+    if not plot and (out or named):
+        raise click.UsageError("--out and --model are of the plot: add --plot")
     with workspace.open_store() as store:
-        console.print_details(store.show(clip), as_json=as_json)
+        clips = store.show(clip)
+    if not plot:
+        console.print_details(clips, as_json=as_json)
+        return
+    if clip.isdecimal():
+        raise click.UsageError(f"--plot shows a whole file: name it, as in {clips[0].path}")
+    _plot(clips, named, out, as_json)
+
+
+def _plot(clips: "list[ClipDetail]", named: str | None, out: Path | None, as_json: bool) -> None:
+    from annotator import timeline_console
+    from annotator.export.destination import binary_destination
+    from annotator.report.timeline import timeline
+    from annotator.review_console import counting
+
+    with counting("reading the sound", None):
+        found = timeline(clips, named, with_sound=not as_json or out is not None)
+    if out is not None:
+        with binary_destination(out) as file:
+            file.write(_drawn(found, out))
+    timeline_console.print_timeline(found, out, as_json=as_json)
+
+
+def _drawn(found: "Timeline", out: Path) -> bytes:
+    from annotator.report.timeline_page import page
+    from annotator.report.timeline_picture import png
+
+    if out.suffix.lower() == ".png":
+        return png(found)
+    return page(found).encode("utf-8", "backslashreplace")
 
 
 @click.command()
@@ -197,7 +261,9 @@ def show(clip: str, workspace: "Workspace", as_json: bool) -> None:
 @workspace_option()
 @json_option
 def retry(what: tuple[str, ...], workspace: "Workspace", as_json: bool) -> None:
-    """Mark failed files and clips to be tried again by the next run; all, or those named.
+    """Mark what failed to be tried again by the next run.
+
+    That is all of it, or the files (by path) and clips (by number) that are named.
 
     \b
     Examples:

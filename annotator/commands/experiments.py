@@ -47,7 +47,7 @@ def ablate(
     cache: Path | None,
     device: str,
 ) -> None:
-    """Train LDDU without each of its parts, and show what each is worth.
+    """Show what each part of LDDU is worth, by leaving it out.
 
     Every row is trained with every seed; finished trainings are not done again.
 
@@ -88,9 +88,10 @@ def sweep(
     cache: Path | None,
     device: str,
 ) -> None:
-    """Search the paper's grid of λ, β and γ, by the validation split only.
+    """Search the paper's grid of λ, β and γ.
 
-    The same command goes on where it was cut off; more --trials add to those done.
+    The validation split alone judges. The same command goes on where it was cut off; more --trials
+    add to those done.
 
     \b
     Example:
@@ -135,9 +136,10 @@ def crosseval(
     cache: Path | None,
     device: str,
 ) -> None:
-    """Measure a model on a corpus it was not trained on, on the labels both have.
+    """Measure a model on a corpus it was not trained on.
 
-    Names such as joy and happy are known to mean the same; --map tells of others.
+    The labels that both have count. Names such as joy and happy are known to mean the same; --map
+    tells of others.
 
     \b
     Example:
@@ -186,9 +188,10 @@ def diagnose(
     cache: Path | None,
     device: str,
 ) -> None:
-    """Look for LDDU's failure signatures: each with a number, a threshold and the remedy.
+    """Look for LDDU's failure signatures, with remedies.
 
-    Of an unfinished training name the folder, and its settings as for `annotate train`.
+    Each comes with a number and the threshold it is held against. Of an unfinished training name
+    the folder, and its settings as for `annotate train`.
 
     \b
     Example:
@@ -229,10 +232,11 @@ def corrupt_test(
     cache: Path | None,
     device: str,
 ) -> None:
-    """Spoil the features at rising strength: uncertainty must rise, quality fall gracefully.
+    """Spoil features ever more: does uncertainty rise with it?
 
-    Where the corpus has the words that its text features were made from, words are deleted and
-    substituted, too, and their features made anew. Sound and pictures are never spoilt themselves.
+    It must, and quality must fall gracefully. Where the corpus has the words that its text features
+    were made from, words are deleted and substituted, too, and their features made anew. Sound and
+    pictures are never spoilt themselves.
 
     \b
     Example:

@@ -2,7 +2,6 @@
 
 import os
 import time
-from collections.abc import Generator
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,14 +9,22 @@ from typing import TYPE_CHECKING
 
 import click
 
-from annotator.commands.options import Ranking, json_option, ranking_options, workspace_option
+from annotator.commands import choosing
+from annotator.commands.completion import complete_projects
+from annotator.commands.options import (
+    Ranking,
+    Selecting,
+    json_option,
+    ranking_options,
+    selection_options,
+    workspace_option,
+)
 from annotator.errors import UsageError
 
 if TYPE_CHECKING:
     from annotator.labelstudio.export import Review
     from annotator.registry import ModelVersion
     from annotator.store.engine import Store
-    from annotator.store.records import RankedClip
     from annotator.workspace import Workspace
 
 LABEL_STUDIO = "label-studio"
@@ -55,10 +62,12 @@ class _Asked:
     "the tasks go there and not to the server.",
 )
 @ranking_options
+@selection_options
 @click.option(
     "--project",
     "named",
     help="Title or number of the Label Studio project. [default: annotate and the folder's name]",
+    shell_complete=complete_projects,
 )
 @click.option(
     "--preannotate/--blind",
@@ -86,6 +95,7 @@ def export(
     out: Path | None,
     workspace: "Workspace",
     ranking: Ranking,
+    selecting: Selecting,
     named: str | None,
     shown: bool,
     overlap: int | None,
@@ -93,7 +103,7 @@ def export(
     days: int,
     as_json: bool,
 ) -> None:
-    """Send the least certain clips to Label Studio, or write clips to a file.
+    """Send clips to Label Studio, or write them to a file.
 
     To Label Studio: LABEL_STUDIO_URL and LABEL_STUDIO_API_KEY say where it is and who you are. The
     project is made if there is none: emotions, their intensity, neutral, unusable, a comment. Each
@@ -107,9 +117,15 @@ def export(
     even where it begins with =, +, - or @: import the columns as text into a spreadsheet, which
     would take it for a formula.
 
+    --uncertain-top alone takes the highest scores. Any of --select, --audit, --balance,
+    --per-speaker, --per-video, --near, --per-second and --seed makes it a selection: clips that
+    people have answered are left out, and a tenth is drawn at random for an audit. The store keeps
+    which, and nobody who labels is told.
+
     \b
     Examples:
       annotate export --uncertain-top 500
+      annotate export --uncertain-top 500 --by bald --select kcenter --balance
       annotate export --uncertain-top 100 --by entropy --blind --overlap 3 --project pilot
       annotate export --out corpus.csv
       annotate export --uncertain-top 500 --format jsonl --out - | head
@@ -133,11 +149,11 @@ def export(
         console.warn_if_untrained(model)
         if style != LABEL_STUDIO:
             file = None if out == STANDARD_OUTPUT else out
-            count = _write_table(store, model, ranking, style, file)
+            count = _write_table(store, model, ranking, selecting, style, file)
             console.print_exported(count, file, model, as_json=as_json)
             return
         asked = _Asked(named or _title(workspace), shown, overlap, dry_run, days, out)
-        review = _review(store, workspace, model, ranking, asked)
+        review = _review(store, workspace, model, ranking, selecting, asked)
     review_console.print_review(review, dry_run=dry_run, as_json=as_json)
     raise SystemExit(1 if review.failed else 0)
 
@@ -148,28 +164,28 @@ def _title(workspace: "Workspace") -> str:
 
 
 def _write_table(
-    store: "Store", model: "ModelVersion", ranking: Ranking, style: str, out: Path | None
+    store: "Store",
+    model: "ModelVersion",
+    ranking: Ranking,
+    selecting: Selecting,
+    style: str,
+    out: Path | None,
 ) -> int:
     from annotator.export.export import export_clips
 
-    with closing(_ranked(store, model, ranking, ranking.top)) as clips:
+    model_id = store.register_model(model)
+    found = choosing.proposal(store, model_id, ranking, ranking.top, selecting)
+    with closing(choosing.clips(store, model_id, ranking, found, ranking.top)) as clips:
         return export_clips(clips, model, style, out)
 
 
-def _ranked(
-    store: "Store", model: "ModelVersion", ranking: Ranking, limit: int | None
-) -> "Generator[RankedClip]":
-    return store.ranked(
-        store.register_model(model),
-        by=ranking.by,
-        limit=limit,
-        label=ranking.label,
-        split=ranking.split,
-    )
-
-
 def _review(
-    store: "Store", workspace: "Workspace", model: "ModelVersion", ranking: Ranking, asked: _Asked
+    store: "Store",
+    workspace: "Workspace",
+    model: "ModelVersion",
+    ranking: Ranking,
+    selecting: Selecting,
+    asked: _Asked,
 ) -> "Review":
     from annotator.labelstudio import export as reviews
     from annotator.labelstudio.hosting import NOWHERE, hosting, local_files
@@ -184,8 +200,11 @@ def _review(
         raise UsageError("say how many clips to send, as in --uncertain-top 100")
     found = None if asked.out else account(os.environ)
     wanted = Wanted(asked.named, model.labels, asked.overlap, asked.shown)
-    with closing(_ranked(store, model, ranking, None)) as clips:
-        chosen = reviews.choose(clips, ranking.top)
+    model_id = store.register_model(model)
+    proposal = choosing.proposal(store, model_id, ranking, None, selecting)
+    audit = proposal.audit if proposal else frozenset()
+    with closing(choosing.clips(store, model_id, ranking, proposal, None)) as clips:
+        chosen = reviews.choose(clips, ranking.top, audit)
     if not chosen.clips:
         raise UsageError(
             f"model {model.name!r} has annotated no such clips: `annotate run CORPUS` first"
@@ -208,5 +227,4 @@ def _review(
     if server is None:
         return reviews.write(parcel, asked.out or TASKS_FILE)
     with counting("sending clips", len(parcel.outgoing)) as progress:
-        model_id = store.register_model(model)
         return reviews.send(store, server, parcel, model_id, workspace.root, progress)

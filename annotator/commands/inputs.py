@@ -20,9 +20,9 @@ def to_train(
 ) -> "tuple[Dataset, Settings, torch.device]":
     """What every training starts from; settings are read first, for they are quick to refuse."""
     from annotator.datasets import open_dataset
-    from annotator.learning.settings import Settings, override, read_settings
+    from annotator.learning.settings import Settings, chosen
     from annotator.predict import choose_device
 
-    settings = override(read_settings(config) if config else Settings(), assignments)
-    chosen = choose_device(device)
-    return open_dataset(data, labels=labels, cache=cache), settings, chosen
+    settings = chosen(Settings(), config, assignments)
+    on = choose_device(device)
+    return open_dataset(data, labels=labels, cache=cache), settings, on

@@ -3,18 +3,25 @@
 import os
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import wraps
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
+
+from annotator.commands.completion import complete_labels, complete_models, complete_splits
+
+if TYPE_CHECKING:
+    from annotator.acquisition.pool import Plan
 
 F = TypeVar("F", bound=Callable[..., Any])
 
 
 def _existing(create: bool) -> Callable[[click.Context, click.Parameter, Path | None], Any]:
-    def resolve(_ctx: click.Context, _param: click.Parameter, named: Path | None) -> Any:
+    def resolve(ctx: click.Context, _param: click.Parameter, named: Path | None) -> Any:
+        if ctx.resilient_parsing:  # a shell completes the line: nothing is made or refused
+            return named
         from annotator.workspace import locate, open_workspace
 
         return open_workspace(locate(named, os.environ, Path.cwd()), create=create)
@@ -114,6 +121,23 @@ def settings_options(command: F) -> F:
     return file(one(command))
 
 
+# The names of `annotator.acquisition.named.SCORES`, whose module is slow to import; a test holds
+# the two together. The store orders by the first four itself.
+SCORE_NAMES = (
+    "variance",
+    "entropy",
+    "margin",
+    "bald",
+    "least-confidence",
+    "ensemble",
+    "disagreement",
+    "cardinality",
+    "random",
+)
+STORED_SCORES = SCORE_NAMES[:4]
+NEAR = 0.95  # cosine of centred latents, of --near without a value
+
+
 @dataclass(frozen=True, slots=True)
 class Ranking:
     """Which clips, and in what order; see `Store.ranked`."""
@@ -141,23 +165,106 @@ def ranking_options(command: Callable[..., Any]) -> Callable[..., Any]:
         return command(ranking=Ranking(model, top, by, label, split), **others)
 
     options = (
-        click.option("--model", help="Model version. [default: as for run]"),
+        click.option(
+            "--model",
+            help="Model version. [default: as for run]",
+            shell_complete=complete_models,
+        ),
         click.option(
             "--uncertain-top", "top", type=click.IntRange(1), help="Only the N least certain."
         ),
         click.option(
             "--by",
-            type=click.Choice(["variance", "entropy", "margin", "bald"]),
+            type=click.Choice(SCORE_NAMES),
+            metavar="SCORE",
             default="variance",
             show_default=True,
-            help="The uncertainty score to order by.",
+            help=f"The score to order by: {', '.join(SCORE_NAMES)}. variance is aleatoric, noise "
+            "in the clip, which more raters average out; bald (run --mc-dropout) and ensemble (all "
+            "model versions) are epistemic, what the model does not know, and often better for "
+            "learning.",
         ),
-        click.option("--label", help="Order by the variance of this label alone."),
-        click.option("--split", help="Only clips of this split."),
+        click.option(
+            "--label",
+            help="Order by the variance of this label alone.",
+            shell_complete=complete_labels,
+        ),
+        click.option("--split", help="Only clips of this split.", shell_complete=complete_splits),
     )
     for option in reversed(options):
         ranked = option(ranked)
     return ranked
+
+
+@dataclass(frozen=True, slots=True)
+class Selecting:
+    """What the options ask of a selection; None is left to the plan."""
+
+    select: Any
+    audit: float | None
+    balance: bool
+    per_speaker: int | None
+    per_video: int | None
+    near: float | None
+    per_second: bool
+    seed: int | None
+
+    def plan(self, size: int) -> "Plan | None":
+        """The plan of a selection of that size; None where no option asks for one."""
+        from annotator.acquisition.pool import Plan
+
+        asked = {field.name: getattr(self, field.name) for field in fields(self)}
+        given = {
+            name: value for name, value in asked.items() if value is not None and value is not False
+        }
+        return Plan(size, **given) if given else None
+
+
+def selection_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """How to select clips for people: options that reach the command as one `selecting`."""
+    names = [field.name for field in fields(Selecting)]
+
+    @wraps(command)
+    def selected(**values: Any) -> Any:
+        given = {name: values.pop(name) for name in names}
+        return command(selecting=Selecting(**given), **values)
+
+    options = (
+        click.option(
+            "--select",
+            type=click.Choice(["top", "power", "kcenter", "kmeans"]),
+            help="How: the best by score; drawn by score (Gumbel); or spread over the latent space "
+            "among the best.  [default: top]",
+        ),
+        click.option(
+            "--audit",
+            type=click.FloatRange(0, 1),
+            help="Share of the clips drawn at random, to estimate accuracy without bias. "
+            "[default: 0.1 of a selection]",
+        ),
+        click.option(
+            "--balance", is_flag=True, help="Share the clips out over the most probable labels."
+        ),
+        click.option("--per-speaker", type=click.IntRange(1), help="At most N clips a speaker."),
+        click.option("--per-video", type=click.IntRange(1), help="At most N clips a video."),
+        click.option(
+            "--near",
+            type=click.FloatRange(0, 1, min_open=True),
+            is_flag=False,
+            flag_value=NEAR,
+            metavar="[COSINE]",
+            help=f"Leave near-duplicates out: those as alike as this.  [{NEAR} without a value]",
+        ),
+        click.option(
+            "--per-second",
+            is_flag=True,
+            help="Go by score a second of work: predicted from lengths and earlier answers.",
+        ),
+        click.option("--seed", type=click.IntRange(0), help="Of what is drawn.  [default: 0]"),
+    )
+    for option in reversed(options):
+        selected = option(selected)
+    return selected
 
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON for machines.")

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from annotator.commands.completion import complete_projects
 from annotator.commands.options import json_option, resamples_option, workspace_option
 from annotator.errors import UsageError
 
@@ -20,7 +21,10 @@ NO_SERVER = (
 )
 
 project_option = click.option(
-    "--project", "named", help="Title or number of one project. [default: all of the workspace's]"
+    "--project",
+    "named",
+    help="Title or number of one project. [default: all of the workspace's]",
+    shell_complete=complete_projects,
 )
 
 
@@ -45,7 +49,7 @@ def pull(
     workspace: "Workspace",
     as_json: bool,
 ) -> None:
-    """Fetch what people answered in Label Studio since the last pull.
+    """Fetch what people answered since the last pull.
 
     Every answer of every person is kept, with its changes. Skipped tasks and empty answers are
     kept as such and are no labels; unusable is a state of its own. What is not ours, or not a label
@@ -77,7 +81,9 @@ def _need(_ctx: click.Context, _param: click.Parameter, text: str) -> Any:
     try:
         return float(text)
     except ValueError:
-        raise click.BadParameter(f"{text!r} is not majority, any, all or a share") from None
+        raise click.BadParameter(
+            f"{text!r} is not majority, any, all or a share, as in 0.6"
+        ) from None
 
 
 @click.command()
@@ -108,7 +114,7 @@ def agreement(
     workspace: "Workspace",
     as_json: bool,
 ) -> None:
-    """Show how far people agree: in a project, two by two, and each beside the others.
+    """Show how far people agree, in all and two by two.
 
     Of all answers that were pulled: Krippendorff's alpha of each label, Cohen's kappa of each pair,
     and of each person the agreement with the others, the time an answer takes, and the share of
@@ -135,6 +141,39 @@ def agreement(
             agreed = measure(votes, project.labels, resamples=resamples)
             found.append((project, agreed, consensuses(votes, project.labels, rule)))
     review_console.print_agreements(found, as_json=as_json)
+
+
+@click.command()
+@click.option("--model", help="Model version. [default: as for run]")
+@click.option(
+    "--top",
+    type=click.IntRange(1, 100_000),
+    default=20,
+    show_default=True,
+    help="Clips of each kind.",
+)
+@workspace_option()
+@json_option
+def suggest(model: str | None, top: int, workspace: "Workspace", as_json: bool) -> None:
+    """Say which clips need another rater, which a first one.
+
+    Another: people differ, or one has answered and the clip is noisy (high variance, which is
+    aleatoric: more raters average it out). A first: nobody has answered and the model does not
+    know (epistemic: bald of run --mc-dropout, or the spread of several model versions, for which
+    one answer is enough). Where there is no epistemic score it goes by entropy, and says so.
+
+    \b
+    Examples:
+      annotate suggest
+      annotate suggest --top 100 --json
+    """
+    from annotator import registry, review_console
+    from annotator.acquisition.suggest import suggest as suggestions
+
+    with workspace.open_store() as store:
+        model_id = store.register_model(registry.choose(workspace, model))
+        found = suggestions(store, model_id, top)
+    review_console.print_suggestions(found, as_json=as_json)
 
 
 def connect() -> "Server":

@@ -6,6 +6,7 @@ from urllib.parse import urlsplit
 
 import click
 
+from annotator.commands.completion import complete_models
 from annotator.commands.options import device_option, workspace_option
 
 if TYPE_CHECKING:
@@ -21,7 +22,9 @@ if TYPE_CHECKING:
     show_default=True,
     help="Likewise; 0 takes a free one.",
 )
-@click.option("--model", help="Model version. [default: as for run]")
+@click.option(
+    "--model", help="Model version. [default: as for run]", shell_complete=complete_models
+)
 @click.option(
     "--allow-host",
     "names",
@@ -38,7 +41,7 @@ def serve(
     device: str,
     workspace: "Workspace",
 ) -> None:
-    """Serve predictions with uncertainty to Label Studio, as a machine learning backend.
+    """Serve predictions to Label Studio as its ML backend.
 
     Connect it in a project that `annotate export` made, under Settings, Model. Answers are those of
     the workspace; a clip that the model has not seen is answered from cached features, and one
@@ -92,15 +95,17 @@ def serve(
 )
 @workspace_option()
 def serve_media(host: str, port: int, origin: str | None, workspace: "Workspace") -> None:
-    """Serve the clips that were exported, and nothing else, to the pages of Label Studio.
+    """Serve exported clips to the pages of Label Studio.
 
-    Needed where Label Studio cannot serve them itself, as on another machine. Addresses are signed
-    and run out. ANNOTATE_MEDIA_KEY signs them, and must be the same for `annotate export`;
-    ANNOTATE_MEDIA_URL tells that command where this one is reached.
+    Those alone, and nothing else of the disk. Needed where Label Studio cannot serve them itself,
+    as on another machine. Addresses are signed and run out. ANNOTATE_MEDIA_KEY signs them, and must
+    be the same for `annotate export`; ANNOTATE_MEDIA_URL tells that command where this one is
+    reached.
 
     \b
     Examples:
-      export ANNOTATE_MEDIA_KEY=$(openssl rand -hex 32) ANNOTATE_MEDIA_URL=http://localhost:8081
+      export ANNOTATE_MEDIA_KEY=$(openssl rand -hex 32)
+      export ANNOTATE_MEDIA_URL=http://localhost:8081
       annotate export --uncertain-top 100
       annotate serve-media
     """

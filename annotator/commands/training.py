@@ -80,7 +80,7 @@ def evaluate(
     cache: Path | None,
     device: str,
 ) -> None:
-    """Measure trained models: decisions, calibration, selection, and what σ is worth.
+    """Measure models: decisions, calibration, selection, σ.
 
     MODELS are folders that `annotate train` wrote. Thresholds are those that the training chose
     on its validation split. With several models, such as seeds, mean and deviation are added.

@@ -125,7 +125,7 @@ class _Reader:
         if self.entries:
             return
         if not self.seen and not self.problems:
-            raise UsageError(f"manifest {path.name!r} has no rows")
+            raise UsageError(f"manifest {path.name!r} has no rows: give it one a clip")
         if self.seen and "path" not in self.seen:
             found, expected = ", ".join(self.seen), ", ".join(manifest_rows.COLUMNS)
             raise UsageError(
@@ -135,7 +135,7 @@ class _Reader:
         first = self.problems[0]
         raise UsageError(
             f"manifest {path.name!r}: none of {len(self.problems)} rows is usable; "
-            f"row {first.row}: {first.reason}"
+            f"row {first.row}: {first.reason}; mend the rows"
         )
 
     def _media(self, cell: object) -> Path:

@@ -62,7 +62,7 @@ def rows(path: Path) -> Iterator[Row]:
         ) from None
     except OSError as error:
         reason = " ".join(str(error.strerror or error).split())
-        raise UsageError(f"manifest {path.name!r} cannot be read: {reason}") from None
+        raise UsageError(f"manifest {path.name!r} cannot be read ({reason}): check it") from None
 
 
 def _csv_rows(path: Path) -> Iterator[Row]:
@@ -70,7 +70,10 @@ def _csv_rows(path: Path) -> Iterator[Row]:
         records = _csv_records(csv.reader(handle, skipinitialspace=True))
         header = next(records, [])
         if isinstance(header, str):
-            raise UsageError(f"manifest {path.name!r} has no readable header: {header}")
+            raise UsageError(
+                f"manifest {path.name!r} has no readable header ({header}): its first row names "
+                "the columns, one of them path"
+            )
         names = _folded(path, header)
         for number, record in enumerate(records, 2):
             if isinstance(record, str):
@@ -145,7 +148,9 @@ def _parquet_rows(path: Path) -> Iterator[Row]:
                 yield number, unknown | {names[name]: cell for name, cell in row.items()}
     except pa.ArrowException as error:
         reason = " ".join(str(error).split())
-        raise UsageError(f"manifest {path.name!r} is not sound Parquet: {reason}") from None
+        raise UsageError(
+            f"manifest {path.name!r} is not sound Parquet ({reason}): write it again"
+        ) from None
 
 
 def _check_row_groups(path: Path, metadata: "FileMetaData") -> None:

@@ -73,7 +73,7 @@ def file_hash(path: Path) -> dict[str, str]:
         with path.open("rb") as file:
             return {path.name: hashlib.file_digest(file, "sha256").hexdigest()}
     except OSError as error:
-        raise UsageError(f"cannot read {path.name!r}: {error.strerror}") from error
+        raise UsageError(f"cannot read {path.name!r} ({error.strerror}): check it") from error
 
 
 def _labelled(name: str, split: str, examples: Sequence[Example]) -> list[Example]:

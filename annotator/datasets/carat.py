@@ -67,7 +67,10 @@ def label_names(name: str, data: Mapping[str, Any]) -> tuple[str, ...]:
         if isinstance(word, str) and isinstance(token, int) and token >= FIRST_LABEL
     }
     if not named or sorted(named) != list(range(FIRST_LABEL, FIRST_LABEL + len(named))):
-        raise UsageError(f"{name}: the labels in dict['tgt'] are not numbered {FIRST_LABEL}, 5, …")
+        raise UsageError(
+            f"{name}: the labels in dict['tgt'] are not numbered {FIRST_LABEL}, 5, …, as in "
+            "CARAT's: save them so"
+        )
     return tuple(named[token] for token in sorted(named))
 
 

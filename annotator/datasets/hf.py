@@ -185,7 +185,10 @@ class _Table:
             return repeat(None, count)
         values = self.table[column].to_pylist()
         if not all(value is None or (isinstance(value, int) and value > 0) for value in values):
-            raise UsageError(f"column {column!r} holds something that is not a number of people")
+            raise UsageError(
+                f"column {column!r} holds something that is not a number of people: "
+                "expected 1 or more, or none"
+            )
         return values
 
     def _first(self, columns: Sequence[str]) -> str | None:

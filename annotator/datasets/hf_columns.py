@@ -116,7 +116,8 @@ def _multi_hot(
         raise UsageError(f"column {name!r} holds values without names: give the labels by name")
     if any(row is not None and len(row) != len(asked) for row in cells):
         raise UsageError(
-            f"column {name!r} has rows without a value for each of {len(asked)} labels"
+            f"column {name!r} has rows without a value for each of {len(asked)} labels: give "
+            "every row as many, or none"
         )
     rows = [[None] * len(asked) if row is None else row for row in cells]
     return tuple(asked), np.stack([shares(name, values) for values in rows])

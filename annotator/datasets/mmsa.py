@@ -101,7 +101,10 @@ def _id(name: str, split: str, index: int, cell: object) -> str:
     cells = cell if isinstance(cell, list | tuple) else [cell]
     words = [_text(one) for one in cells if isinstance(one, str | bytes | int | float)]
     if not words or not all(words) or len(words) < len(cells):
-        raise UsageError(f"{name}: the id of example {index} of {split} is {reprlib.repr(cell)}")
+        raise UsageError(
+            f"{name}: the id of example {index} of {split} is {reprlib.repr(cell)}: "
+            "expected text or numbers"
+        )
     return words[0] if len(words) == 1 else f"{words[0]}[{'-'.join(words[1:])}]"
 
 
@@ -158,7 +161,9 @@ def _emotions_beside(
     data = read_pickle(beside)
     parts_beside, labels = parts(beside.name, data), label_names(beside.name, data)
     if set(labels) != set(DEFAULT_LABELS):
-        raise UsageError(f"{beside.name!r} has the labels {', '.join(labels)}: not CMU-MOSEI's")
+        raise UsageError(
+            f"{beside.name!r} has the labels {', '.join(labels)}, expected CMU-MOSEI's"
+        )
     order = [labels.index(label) for label in DEFAULT_LABELS]
     found: list[tuple[str, Emotions]] = []
     for split, part in by_split.items():

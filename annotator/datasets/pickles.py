@@ -41,7 +41,9 @@ def read_pickle(path: Path) -> Any:
                 value = evaluate(source)
             return value
     except OSError as error:
-        raise UsageError(f"cannot read {path.name!r}: {error.strerror or error}") from error
+        raise UsageError(
+            f"cannot read {path.name!r} ({error.strerror or error}): check it"
+        ) from error
     except _DAMAGE as error:
         reason = " ".join(str(error).split())[:200] or type(error).__name__
         raise UsageError(

@@ -72,7 +72,9 @@ def lengths(name: str, part: Part, key: str, count: int) -> list[int]:
         for cell in entries(name, part, key, count)
     ]
     if not all(isinstance(cell, int | float) and cell >= 0 == cell % 1 for cell in found):
-        raise UsageError(f"{name}: {key!r} holds something that is not a length")
+        raise UsageError(
+            f"{name}: {key!r} holds something that is not a length: expected whole numbers from 0"
+        )
     return [int(cell) for cell in found]
 
 

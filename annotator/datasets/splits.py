@@ -34,5 +34,23 @@ def split_by_group(examples: Sequence[Example]) -> dict[str, list[Example]]:
     return splits
 
 
+def hashed_split(group: str, seed: int, valid: float, test: float) -> str:
+    """The split of a group, whatever other groups there are or come later.
+
+    Args:
+        group: a video or speaker.
+        seed: of the hash.
+        valid: about this share of all groups chooses among models.
+        test: about this share is held out.
+
+    >>> [hashed_split(name, 0, 0.2, 0.2) for name in ("ann", "bob", "cat", "dan")]
+    ['train', 'train', 'train', 'test']
+    """
+    share = int.from_bytes(_digest(f"{seed} {group}")[:8]) / 2**64
+    if share < test:
+        return TEST
+    return VALID if share < test + valid else TRAIN
+
+
 def _digest(group: str) -> bytes:
     return hashlib.sha256(group.encode("utf-8", "surrogatepass")).digest()

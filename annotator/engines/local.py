@@ -235,4 +235,6 @@ def _load(settings: ToolSettings) -> "tuple[Tools, FeatureCache]":
     except AnnotateError as error:
         raise EnvironmentFault(str(error)) from error
     except Exception as error:  # a plugin may raise anything; no file is to blame
-        raise EnvironmentFault(f"cannot load the extractors: {error}") from error
+        raise EnvironmentFault(
+            f"cannot load the extractors ({error}): `annotate doctor` says which"
+        ) from error

@@ -45,5 +45,7 @@ def stale_queue(facts: Mapping[str, Any]) -> Finding:
 
 def _drifts(found: object) -> Sequence[float]:
     if not isinstance(found, list) or not all(isinstance(d, int | float) for d in found):
-        raise UsageError("the model's description is damaged: queue_drift must list numbers")
+        raise UsageError(
+            "the model's description is damaged: queue_drift must list numbers; train it again"
+        )
     return found

@@ -66,7 +66,7 @@ def match_labels(
     if not pairs:
         raise UsageError(
             f"the model knows none of the corpus's labels: it has {', '.join(model)}, "
-            f"the corpus {', '.join(corpus)}; name the pairs that mean the same"
+            f"the corpus {', '.join(corpus)}; name pairs that mean the same with --map"
         )
     return Matched(
         pairs=pairs,
@@ -84,7 +84,7 @@ def _counterpart(label: str, model: Sequence[str]) -> str | None:
         if len(fitting) > 1:
             raise UsageError(
                 f"{label!r} of the corpus may be any of the model's {', '.join(fitting)}: "
-                "name the pair"
+                "name the pair with --map"
             )
         if fitting:
             return fitting[0]

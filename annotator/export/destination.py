@@ -24,15 +24,35 @@ def destination(out: Path | None) -> Iterator[TextIO]:
         EnvironmentFault: the disk is full, or the folder cannot be written to.
         BrokenPipeError: nobody reads standard output any more.
     """
+    if out is not None:
+        with binary_destination(out) as binary:
+            text = _text(binary)
+            try:
+                yield text
+            finally:
+                text.detach()  # flushes; the file is closed by who opened it
+        return
+    with _faults("to standard output"), _standard_output() as printed:
+        yield printed
+
+
+@contextmanager
+def binary_destination(out: Path) -> Iterator[BinaryIO]:
+    """The same for bytes, of a file alone."""
+    with _faults(str(out)), _replaced(_writable(out)) as binary:
+        yield binary
+
+
+@contextmanager
+def _faults(where: str) -> Iterator[None]:
+    """What the system refuses, in one line."""
     try:
-        with _standard_output() if out is None else _replaced(_writable(out)) as text:
-            yield text
+        yield
     except BrokenPipeError:
         raise  # who reads standard output has had enough
     except OSError as error:
         raise EnvironmentFault(
-            f"cannot write {out or 'to standard output'} ({error.strerror}): make room, or name "
-            "another file with --out"
+            f"cannot write {where} ({error.strerror}): make room, or name another place with --out"
         ) from error
 
 
@@ -47,13 +67,13 @@ def _standard_output() -> Iterator[TextIO]:
 
 
 @contextmanager
-def _replaced(file: Path) -> Iterator[TextIO]:
+def _replaced(file: Path) -> Iterator[BinaryIO]:
     draft = file.with_name(f".{file.name}.{uuid4().hex}")
     try:
-        with draft.open("xb") as binary, _text(binary) as text:
-            yield text
-            text.flush()
-            os.fsync(text.fileno())
+        with draft.open("xb") as binary:
+            yield binary
+            binary.flush()
+            os.fsync(binary.fileno())
         draft.replace(file)
     finally:
         draft.unlink(missing_ok=True)

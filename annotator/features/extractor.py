@@ -167,7 +167,9 @@ def load_extractor(
     """
     spec = extractor_spec(name)
     if spec.modality != modality:
-        raise UsageError(f"extractor {name!r} makes {spec.modality} features, not {modality}")
+        raise UsageError(
+            f"extractor {name!r} makes {spec.modality} features: name one that makes {modality}"
+        )
     try:
         return cast("VisualExtractor | AudioExtractor | TextExtractor", _construct(name, threads))
     except AnnotateError:

@@ -102,7 +102,10 @@ class _Hub:
         missing = frozenset(report["missing_keys"])
         lacking = [key for key in sorted(missing) if not any(part in key for part in _DISPENSABLE)]
         if lacking:  # transformers would go on with random numbers in their place
-            raise UsageError(f"model {files.reference!r} lacks weights, {lacking[0]} among them")
+            raise UsageError(
+                f"model {files.reference!r} lacks weights, {lacking[0]} among them: "
+                "take another, or get its files again"
+            )
         if self.modality == "visual":
             network = getattr(network, "vision_model", network)
         if network.main_input_name != self.takes:

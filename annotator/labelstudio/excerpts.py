@@ -98,7 +98,8 @@ class ExcerptCache:
             _sweep(folder)
         except OSError as error:
             raise EnvironmentFault(
-                f"the folder of excerpts {folder} cannot be used: {error.strerror}"
+                f"the folder of excerpts {folder} cannot be used ({error.strerror}): make it a "
+                "folder that can be written to"
             ) from error
 
     def get(self, request: ExcerptRequest) -> ExcerptResult:
@@ -188,7 +189,9 @@ class ExcerptCache:
         try:
             descriptor = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
         except OSError as error:
-            raise EnvironmentFault(f"cannot write {lock}: {error.strerror}") from error
+            raise EnvironmentFault(
+                f"cannot write {lock} ({error.strerror}): make its folder writable"
+            ) from error
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX)
             yield

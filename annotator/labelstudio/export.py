@@ -14,16 +14,21 @@ from annotator.labelstudio.push import Outgoing, Push, alone, push
 from annotator.labelstudio.server import Server
 from annotator.store.engine import Store
 from annotator.store.records import RankedClip
+from annotator.store.review_records import TaskReason
 
 Progress = Callable[[int], None]
 
 
 @dataclass(frozen=True, slots=True)
 class Chosen:
-    """Clips by sample, least certain first, and how many copies of them were passed over."""
+    """Clips by sample, in their order, and how many copies of them were passed over.
+
+    `audit` are the samples that were drawn at random.
+    """
 
     clips: Mapping[str, RankedClip]
     copies: int
+    audit: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +62,8 @@ class Review:
 
     `there` counts tasks that were there before. `project` is None where there is none yet, `push`
     where nothing was sent. `out` is the file that was written in a server's place, and `storage`
-    the folder that Label Studio is to serve the excerpts from, if it is to.
+    the folder that Label Studio is to serve the excerpts from, if it is to. Of those chosen `audit`
+    were drawn at random.
     """
 
     title: str
@@ -68,11 +74,15 @@ class Review:
     push: Push | None = None
     out: Path | None = None
     storage: Path | None = None
+    audit: int = 0
     failed: tuple[Failed, ...] = ()
 
 
-def choose(ranked: Iterable[RankedClip], count: int) -> Chosen:
-    """The first `count` clips of a ranking that are not copies of one before."""
+def choose(ranked: Iterable[RankedClip], count: int, audit: frozenset[int] = frozenset()) -> Chosen:
+    """The first `count` clips of a ranking that are not copies of one before.
+
+    `audit` are the numbers of those that were drawn at random.
+    """
     clips: dict[str, RankedClip] = {}
     copies = 0
     for clip in ranked:
@@ -81,7 +91,8 @@ def choose(ranked: Iterable[RankedClip], count: int) -> Chosen:
         sample = sample_of(clip.content_hash, clip.start_ms, clip.end_ms)
         copies += sample in clips
         clips.setdefault(sample, clip)
-    return Chosen(clips, copies)
+    drawn = (sample for sample, clip in clips.items() if clip.clip_id in audit)
+    return Chosen(clips, copies, frozenset(drawn))
 
 
 def pack(
@@ -107,7 +118,8 @@ def pack(
             failed.append(Failed(clip.path, clip.start_ms, clip.end_ms, str(cut.failure)))
         else:
             payload = task(clip, sent, hosting.address(cut.excerpt.path.name))
-            outgoing.append(Outgoing(sample, clip.clip_id, payload))
+            reason: TaskReason = "audit" if sample in chosen.audit else "score"
+            outgoing.append(Outgoing(sample, clip.clip_id, payload, reason))
         progress(1)
     return Parcel(wanted, sent, hosting, chosen, tuple(outgoing), tuple(failed))
 
@@ -118,7 +130,7 @@ def look(store: Store, server: Server | None, wanted: Wanted, chosen: Chosen) ->
     Raises:
         ServerFault: the server does not answer.
     """
-    review = Review(wanted.named, len(chosen.clips), chosen.copies)
+    review = _review(wanted, chosen)
     remote = known_project(store, server, wanted.named) if server else None
     if server is None or remote is None:
         return review
@@ -174,5 +186,8 @@ def write(parcel: Parcel, out: Path) -> Review:
 
 
 def _packed(parcel: Parcel) -> Review:
-    chosen = parcel.chosen
-    return Review(parcel.wanted.named, len(chosen.clips), chosen.copies, failed=parcel.failed)
+    return replace(_review(parcel.wanted, parcel.chosen), failed=parcel.failed)
+
+
+def _review(wanted: Wanted, chosen: Chosen) -> Review:
+    return Review(wanted.named, len(chosen.clips), chosen.copies, audit=len(chosen.audit))

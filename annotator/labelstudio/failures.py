@@ -98,13 +98,15 @@ def _refused(error: Any, where: str, what: str) -> EnvironmentFault | UsageError
         )
         fault = ServerFault(f"{said} {message}", certain=True, retry_s=wait)
     elif status == 404:
-        fault = Missing(f"{said} has no such thing{detail}")
+        fault = Missing(f"{said} has no such thing{detail}; look there whether it was removed")
     elif status >= 500 or status == 408:
         fault = ServerFault(
             f"{said} failed with status {status}; see its log, then try again", certain=False
         )
     else:
-        fault = UsageError(f"{said} does not accept it{detail} (status {status})")
+        fault = UsageError(
+            f"{said} does not accept it{detail} (status {status}); its log may say more"
+        )
     return fault
 
 

@@ -114,7 +114,7 @@ def serve_media(
         EnvironmentFault: the address cannot be listened at.
     """
     if not folder.is_dir():
-        raise UsageError(f"there is no folder of excerpts {folder}: push clips first")
+        raise UsageError(f"there is no folder of excerpts {folder}: `annotate export` makes it")
     config = uvicorn.Config(
         media_app(folder, key, origin),
         http="h11",

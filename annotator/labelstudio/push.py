@@ -19,7 +19,7 @@ from annotator.labelstudio.interface import interface
 from annotator.labelstudio.payload import Json, check
 from annotator.labelstudio.server import Server
 from annotator.store.engine import Store
-from annotator.store.review_records import ReviewProject
+from annotator.store.review_records import ReviewProject, TaskReason
 
 BATCH = 500  # tasks a request: 1.7 s on two cores, where 100 take twice as long in all
 ATTEMPTS = 4  # to send a batch
@@ -29,11 +29,15 @@ LOOKS_S = (0.0, 1.0, 2.0, 4.0, 8.0, 15.0)  # after a break: when to see whether 
 
 @dataclass(frozen=True, slots=True)
 class Outgoing:
-    """A task to send: its sample, the clip it shows, and what the server is given."""
+    """A task to send: its sample, the clip it shows, what the server is given, and why it is sent.
+
+    The reason stays with us: who labels a clip is not to know it.
+    """
 
     sample: str
     clip_id: int
     payload: Json
+    reason: TaskReason = "score"
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,8 +82,10 @@ def push(
         ValueError: a task shows what the project does not ask; nothing was sent.
     """
     check([task.payload for task in outgoing], interface(project.labels))
-    sending = _Sending(store, server, project, model_id, shown, sleep)
+    reasons = {task.sample: task.reason for task in outgoing}
+    sending = _Sending(store, server, project, model_id, shown, sleep, reasons)
     there = sending.already(outgoing)
+    store.audited(project.project_id, [s for s in sorted(there) if reasons[s] == "audit"])
     progress(len(there))
     rest = [task for task in outgoing if task.sample not in there]
     for first in range(0, len(rest), BATCH):
@@ -99,6 +105,7 @@ class _Sending:
     model_id: int
     shown: bool
     sleep: Sleep
+    reasons: Mapping[str, TaskReason]
     unsure: set[str] = field(default_factory=set)
 
     def already(self, outgoing: Sequence[Outgoing]) -> set[str]:
@@ -183,7 +190,9 @@ class _Sending:
         return removed
 
     def _enter(self, samples: Mapping[str, int]) -> None:
-        self.store.begin_sending(self.project.project_id, self.model_id, samples, shown=self.shown)
+        self.store.begin_sending(
+            self.project.project_id, self.model_id, samples, self.reasons, shown=self.shown
+        )
 
     def _find(self, samples: set[str]) -> dict[str, int]:
         """Those samples that are on the server, as which task; several make us unsure."""

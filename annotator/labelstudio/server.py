@@ -18,6 +18,7 @@ Json = dict[str, Any]
 TIMEOUT_S = 60.0  # of an answer; of a connection, 5
 IMPORT_TIMEOUT_S = 300.0  # a slow server takes long over 500 tasks
 PAGE = 100  # tasks a page: the server's own limit
+MAX_NAME = 200  # characters of what a server calls itself and us
 LOOK_UP = 100  # samples in one query: its address stays short enough for any proxy
 
 
@@ -93,6 +94,16 @@ class Server:
                 max_retries=0,
                 httpx_client=PatientClient(timeout=timeout, follow_redirects=False),
             )
+
+    def version(self) -> str:
+        """What the server calls itself; it tells that to anyone."""
+        with translated(self.address, "ask for the version"):
+            return str(self._client.versions.get().release)[:MAX_NAME]
+
+    def whoami(self) -> str:
+        """The email of the user whose token it is."""
+        with translated(self.address, "log in"):
+            return str(self._client.users.whoami().email)[:MAX_NAME]
 
     def projects(self, title: str) -> list[RemoteProject]:
         """The projects of exactly that title, oldest first."""

@@ -84,5 +84,20 @@ def positive_weights(targets: NDArray[np.floating[Any]], balance: str) -> NDArra
     return np.asarray(odds**power, dtype=np.float64)
 
 
+def rater_weights(examples: Sequence[Example]) -> NDArray[np.float64]:
+    """(n,), what each example counts: in proportion to its raters, 1 on average.
+
+    Examples of which the raters are unknown count 1.
+
+    >>> none = np.zeros(0)
+    >>> given = [Example("", "", {}, none, raters) for raters in (1, 3, None)]
+    >>> rater_weights(given).tolist()
+    [0.5, 1.5, 1.0]
+    """
+    raters = np.array([example.raters or np.nan for example in examples])
+    known = raters[~np.isnan(raters)]
+    return np.nan_to_num(raters / (known.mean() if known.size else 1.0), nan=1.0)
+
+
 def _parts(order: Index, size: int) -> list[Index]:
     return [order[start : start + size] for start in range(0, len(order), size)]

@@ -50,7 +50,9 @@ def open_model(folder: Path) -> Checkpoint:
     try:
         return load(inner if inner.is_dir() else folder)
     except ValueError as error:
-        raise UsageError(f"no model in {folder}: {error}") from error
+        raise UsageError(
+            f"no model in {folder} ({error}): name a folder that `annotate train` wrote"
+        ) from error
 
 
 def table(facts: Mapping[str, Any], name: str) -> Mapping[str, Any]:
@@ -61,7 +63,9 @@ def table(facts: Mapping[str, Any], name: str) -> Mapping[str, Any]:
     """
     found = facts.get(name, {})
     if not isinstance(found, Mapping):
-        raise UsageError(f"the model's description is damaged: {name} must be an object")
+        raise UsageError(
+            f"the model's description is damaged: {name} must be an object; train it again"
+        )
     return found
 
 
@@ -74,7 +78,9 @@ def thresholds_of(model: Checkpoint, labels: tuple[str, ...]) -> list[float]:
     chosen = table(model.metadata, "thresholds")
     found = [chosen.get(label, DEFAULT) for label in labels]
     if not all(isinstance(value, int | float) for value in found):
-        raise UsageError("the model's description is damaged: thresholds must be numbers")
+        raise UsageError(
+            "the model's description is damaged: thresholds must be numbers; train it again"
+        )
     return [float(value) for value in found]
 
 

@@ -90,7 +90,7 @@ def sum_gradients(network: nn.Module, ranks: Ranks) -> None:
     """Add up the gradients of all processes, in one message."""
     if ranks.world == 1:
         return
-    parameters = list(network.parameters())
+    parameters = [p for p in network.parameters() if p.requires_grad]
     for parameter in parameters:
         if parameter.grad is None:  # no part of this process's batch came by
             parameter.grad = torch.zeros_like(parameter)

@@ -52,6 +52,16 @@ def demand_fit(model: Checkpoint, dataset: Dataset) -> None:
             f"the model knows {', '.join(config.labels)} and {dataset.name} has "
             f"{', '.join(dataset.labels)}: use `annotate crosseval` for a corpus with other labels"
         )
+    demand_features(model, dataset)
+
+
+def demand_features(model: Checkpoint, dataset: Dataset) -> None:
+    """Refuse a corpus with other features than the model was trained on.
+
+    Raises:
+        UsageError: they differ.
+    """
+    config = model.network.config
     trained_on = table(model.metadata, "extractors")
     for modality, dimension in dataset.dimensions.items():
         expected = config.spec(modality).dim

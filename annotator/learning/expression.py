@@ -121,7 +121,9 @@ def read_faces(folder: Path, split: str) -> Faces:
     votes = np.array([[int(row[name]) for name in names] for row in rows], np.float32)
     tiles = mosaic.reshape(-1, CROP, TILES_PER_ROW, CROP).swapaxes(1, 2).reshape(-1, CROP, CROP)
     if len(tiles) < len(votes):
-        raise UsageError(f"{split}.webp holds {len(tiles)} faces, {split}.csv {len(votes)} rows")
+        raise UsageError(
+            f"{split}.webp holds {len(tiles)} faces, {split}.csv {len(votes)} rows: get both again"
+        )
     shown = votes.argmax(axis=1) < len(EXPRESSIONS)
     return Faces(tiles[: len(votes)][shown].astype(np.uint8), votes[shown][:, : len(EXPRESSIONS)])
 

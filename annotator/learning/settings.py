@@ -12,13 +12,16 @@ import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, fields, is_dataclass, replace
 from pathlib import Path
-from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 from annotator.errors import UsageError
 from lddu_model.config import Fusion
 from lddu_model.losses import LossConfig
 
-T = TypeVar("T")
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+T = TypeVar("T", bound="DataclassInstance")
 Balance = Literal["none", "sqrt", "full"]
 Criterion = Literal["mean_average_precision", "micro_f1", "macro_f1", "accuracy", "log_loss"]
 MAX_BYTES = 1 << 20  # of a settings file
@@ -60,6 +63,7 @@ class TrainSettings:
     average: float = 0.0  # decay a step of the weights' moving average, which is kept; 0: none
     modality_dropout: float = 0.0  # chance to hide a modality; one always stays
     corruption: float = 0.0  # chance to corrupt a modality's features, for σ to learn
+    weigh_raters: bool = False  # a clip counts in the cross-entropies as often as it has raters
     balance: Balance = "none"  # weight of positives: 1, √(negatives/positives), or all of it
     criterion: Criterion = "mean_average_precision"  # of the validation split
 
@@ -91,7 +95,7 @@ class Settings:
         return asdict(self)
 
 
-def read_settings(file: Path) -> Settings:
+def read_settings(file: Path, defaults: T) -> T:
     """The settings of a TOML file; what it does not name keeps its default.
 
     Raises:
@@ -102,13 +106,22 @@ def read_settings(file: Path) -> Settings:
             raise UsageError(f"{file} is larger than {MAX_BYTES >> 20} MiB: not a settings file")
         table = tomllib.loads(file.read_text(encoding="utf-8"))
     except OSError as error:
-        raise UsageError(f"{file} cannot be read: {error.strerror}") from error
+        raise UsageError(f"{file} cannot be read ({error.strerror}): check the path") from error
     except ValueError as error:
-        raise UsageError(f"{file} is not TOML: {error}") from error
-    return _build(Settings, table, str(file))
+        raise UsageError(f"{file} is not TOML ({error}): mend that line") from error
+    return _changed(defaults, table, str(file))
 
 
-def override(settings: Settings, assignments: Iterable[str]) -> Settings:
+def chosen(defaults: T, file: Path | None, assignments: Iterable[str]) -> T:
+    """The defaults, over them a file's values, and over these single ones.
+
+    Raises:
+        UsageError: as `read_settings` and `override`.
+    """
+    return override(read_settings(file, defaults) if file else defaults, assignments)
+
+
+def override(settings: T, assignments: Iterable[str]) -> T:
     """Settings with single values replaced: `table.name=value`, values as in TOML or bare words.
 
     Raises:
@@ -126,31 +139,34 @@ def override(settings: Settings, assignments: Iterable[str]) -> Settings:
             value = tomllib.loads(f"value = {text}")["value"]
         except ValueError:
             value = text.strip()
-        before = getattr(settings, table)
-        after = _build(type(before), {**_shallow(before), key: value}, assignment)
+        after = _changed(getattr(settings, table), {key: value}, assignment)
         settings = replace(settings, **{table: after})
     return settings
 
 
-def _build(kind: type[T], table: object, where: str) -> T:
+def _changed(before: T, table: object, where: str) -> T:
+    """Settings with the values that a table names."""
     if not isinstance(table, Mapping):
         raise UsageError(f"{where}: expected a table of settings, got {table!r:.60}")
-    hints = get_type_hints(kind)
+    hints = get_type_hints(type(before))
     if unknown := sorted(map(str, table.keys() - hints.keys())):
         raise UsageError(
             f"{where}: no setting {unknown[0]!r}: expected one of {', '.join(sorted(hints))}"
         )
-    values = {name: _value(hints[name], v, f"{where}: {name}") for name, v in table.items()}
+    values = {
+        name: _changed(getattr(before, name), value, f"{where}: {name}")
+        if is_dataclass(hints[name])
+        else _value(hints[name], value, f"{where}: {name}")
+        for name, value in table.items()
+    }
     try:
-        return kind(**values)
+        return replace(before, **values)
     except ValueError as error:
         raise UsageError(f"{where}: {error}") from error
 
 
 def _value(hint: Any, value: object, where: str) -> object:
     """The value in the type of its field; a whole number may stand for a float."""
-    if is_dataclass(hint) and isinstance(hint, type):
-        return value if isinstance(value, hint) else _build(hint, value, where)
     if get_origin(hint) is Literal:
         if value in get_args(hint):
             return value
@@ -165,10 +181,6 @@ def _value(hint: Any, value: object, where: str) -> object:
         names = {int: "a whole number", float: "a number", bool: "true or false"}
         raise UsageError(f"{where} must be {names[hint]}, got {value!r:.60}")
     return value
-
-
-def _shallow(settings: Any) -> dict[str, Any]:
-    return {f.name: getattr(settings, f.name) for f in fields(settings)}
 
 
 def _demand(name: str, value: object, holds: bool, expected: str) -> None:

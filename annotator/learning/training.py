@@ -8,6 +8,7 @@ where the thresholds lie.
 
 import json
 from collections.abc import Mapping, Sequence
+from copy import deepcopy
 from dataclasses import asdict, dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -29,6 +30,7 @@ from annotator.learning.batches import (
     epoch_batches,
     lengths_of,
     positive_weights,
+    rater_weights,
 )
 from annotator.learning.card import MODEL_FOLDER, describe, open_model
 from annotator.learning.curves import write_curves
@@ -36,6 +38,7 @@ from annotator.learning.dataset import TRAIN, VALID, Dataset, Example, check
 from annotator.learning.distributed import Ranks, gather_output, sum_gradients
 from annotator.learning.queue_drift import Drift, queue_drift
 from annotator.learning.settings import Settings
+from annotator.learning.start import Start
 from annotator.learning.validation import score, validate
 from annotator.types import MAX_STEPS, MODALITIES, Modality
 from lddu_model import LDDU, Config, InputSpec, save, untrained
@@ -71,7 +74,12 @@ class Training:
     """The network, its objective and optimiser, and how far they are."""
 
     def __init__(
-        self, dataset: Dataset, settings: Settings, device: torch.device, ranks: Ranks
+        self,
+        dataset: Dataset,
+        settings: Settings,
+        device: torch.device,
+        ranks: Ranks,
+        start: Start | None = None,
     ) -> None:
         self.settings, self.device, self.ranks = settings, device, ranks
         self.examples = dataset.split(TRAIN)
@@ -80,14 +88,18 @@ class Training:
         self.targets = torch.from_numpy(targets).float()
         self.intensity = _intensities(self.examples, self.targets)
         t = settings.train
+        counted = torch.from_numpy(rater_weights(self.examples)).float()
+        self.weights = counted if t.weigh_raters else None
         self.augmentation = Augmentation(self.examples, self.lengths, t)
         weight = torch.from_numpy(positive_weights(targets, t.balance))
-        config = network_config(dataset, settings)
-        self.network = untrained(config, t.seed).to(device)
+        network = first_network(dataset, settings, start)
+        config = network.config
+        self.network = network.to(device)
         self.objective = Objective(config, settings.loss, len(self.examples), weight, t.seed).to(
             device
         )
-        self.optimiser = adamw(self.network, t.learning_rate, t.weight_decay)
+        rates = (start.rates.of,) if start else ()
+        self.optimiser = adamw(self.network, t.learning_rate, t.weight_decay, *rates)
         self.average = (
             AveragedModel(self.network, multi_avg_fn=get_ema_multi_avg_fn(t.average))
             if t.average
@@ -163,6 +175,8 @@ class Training:
         given = {"target": self.targets[index], "index": index}
         if self.intensity is not None:
             given["intensity"] = self.intensity[index]
+        if self.weights is not None:
+            given["weight"] = self.weights[index]
         corrupted = torch.from_numpy(shown.corrupted[batch]) if t.corruption else None
         losses: Losses = self.objective(output, **send(given, self.device), corrupted=corrupted)
         (losses.total / t.accumulate).backward()
@@ -170,7 +184,7 @@ class Training:
             sum_gradients(self.network, self.ranks)
             torch.nn.utils.clip_grad_norm_(self.network.parameters(), t.clip)
             for group in self.optimiser.param_groups:
-                group["lr"] = self.learning_rate(place)
+                group["lr"] = self.learning_rate(place) * group["factor"]
             self.optimiser.step()
             self.optimiser.zero_grad()
             if self.average is not None:
@@ -241,6 +255,7 @@ def train(
     device: torch.device,
     watcher: Watcher,
     ranks: Ranks | None = None,
+    start: Start | None = None,
 ) -> Path:
     """Train, and go on where an earlier call with the same settings and data was cut off.
 
@@ -251,6 +266,7 @@ def train(
         device: where the network runs.
         watcher: told of every step and epoch.
         ranks: this process and its sisters.
+        start: the model to go on from; by default random weights.
 
     Returns:
         The folder of the model.
@@ -261,12 +277,12 @@ def train(
     """
     check(dataset, (TRAIN, VALID))
     ranks = ranks or Ranks()
-    model, mark = out / MODEL_FOLDER, fingerprint(dataset, settings)
+    model, mark = out / MODEL_FOLDER, fingerprint(dataset, settings, start)
     if model.exists():
         _demand_same(open_model(model).metadata.get("fingerprint"), mark, out)
         return model
     valid = dataset.split(VALID)
-    training = Training(dataset, settings, device, ranks)
+    training = Training(dataset, settings, device, ranks, start)
     training.restore(out / STATE_FILE, mark)
     if ranks.first:
         out.mkdir(parents=True, exist_ok=True)
@@ -294,6 +310,20 @@ def train(
     return model
 
 
+def first_network(dataset: Dataset, settings: Settings, start: Start | None) -> LDDU:
+    """A network of its own to train: random weights, or a copy of what the training starts from.
+
+    Raises:
+        UsageError: the settings do not make a network.
+    """
+    if start is None:
+        return untrained(network_config(dataset, settings), settings.train.seed)
+    network = start.model.network
+    if settings.loss.intensity and not network.config.intensity:
+        raise UsageError("the model has no head for intensities: set loss.intensity=0")
+    return deepcopy(network)
+
+
 def network_config(dataset: Dataset, settings: Settings) -> Config:
     """The network for a corpus; a modality the corpus lacks gets the shape of our extractor.
 
@@ -316,16 +346,19 @@ def network_config(dataset: Dataset, settings: Settings) -> Config:
             **values,
         )
     except ValueError as error:
-        raise UsageError(f"these settings make no network: {error}") from error
+        raise UsageError(
+            f"these settings make no network ({error}): change those of the table network"
+        ) from error
 
 
-def fingerprint(dataset: Dataset, settings: Settings) -> str:
+def fingerprint(dataset: Dataset, settings: Settings, start: Start | None = None) -> str:
     """A hash of all that a training's result depends on, in hex."""
     facts = {
         "settings": settings.to_json(),
         "labels": dataset.labels,
         "files": dict(dataset.files),
         "examples": {name: [e.id for e in dataset.split(name)] for name in (TRAIN, VALID)},
+        **({"start": start.to_json()} if start else {}),
     }
     return sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
 

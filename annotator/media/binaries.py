@@ -45,7 +45,7 @@ def h264_encoder() -> str:
         EnvironmentFault: there is no ffmpeg, or it has none.
     """
     program = ffmpeg_path()
-    offered = _encoders_of(program)
+    offered = encoders(program)
     found = next((name for name in H264_ENCODERS if name in offered), None)
     if found is None:
         raise EnvironmentFault(
@@ -53,6 +53,24 @@ def h264_encoder() -> str:
             f"browser need: install an ffmpeg that has one, or set {OVERRIDE} to it"
         )
     return found
+
+
+def encoders(program: str) -> frozenset[str]:
+    """The names of the encoders an ffmpeg has.
+
+    Raises:
+        EnvironmentFault: it cannot be run.
+    """
+    return _listed(program, "-encoders")
+
+
+def decoders(program: str) -> frozenset[str]:
+    """The names of the decoders an ffmpeg has.
+
+    Raises:
+        EnvironmentFault: it cannot be run.
+    """
+    return _listed(program, "-decoders")
 
 
 def _carried() -> str:
@@ -67,9 +85,9 @@ def _carried() -> str:
 
 
 @lru_cache(maxsize=8)
-def _encoders_of(program: str) -> frozenset[str]:
-    """Names of encoders: the second word of lines such as ` V....D libx264  H.264 / AVC`."""
-    lines = (line.split() for line in _asked(program, "-hide_banner", "-encoders").splitlines())
+def _listed(program: str, what: str) -> frozenset[str]:
+    """Names of codecs: the second word of lines such as ` V....D libx264  H.264 / AVC`."""
+    lines = (line.split() for line in _asked(program, "-hide_banner", what).splitlines())
     return frozenset(words[1] for words in lines if len(words) > 1)
 
 
@@ -88,5 +106,7 @@ def _asked(program: str, *arguments: str) -> str:
             [program, *arguments], capture_output=True, check=True, timeout=VERSION_TIMEOUT_S
         ).stdout
     except (OSError, subprocess.SubprocessError) as error:
-        raise EnvironmentFault(f"{program} cannot be run as ffmpeg: {error}") from error
+        raise EnvironmentFault(
+            f"{program} cannot be run as ffmpeg ({error}): set {OVERRIDE} to one that can"
+        ) from error
     return said.decode(errors="replace")

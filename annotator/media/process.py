@@ -153,7 +153,9 @@ def _start(arguments: list[str], pass_fds: Sequence[int], errors: int) -> subpro
             process_group=0,  # Ctrl-C asks this program to finish its clip; ffmpeg must not hear it
         )
     except OSError as error:
-        raise EnvironmentFault(f"{program} cannot be started: {error.strerror}") from error
+        raise EnvironmentFault(
+            f"{program} cannot be started ({error.strerror}): `annotate doctor` says what is wrong"
+        ) from error
 
 
 def _close(descriptors: Sequence[int]) -> None:

@@ -32,7 +32,7 @@ CHUNK = 1000  # values in one IN (...): SQLite takes 32,766 parameters, but pars
 
 AnyRow = Row[*tuple[Any, ...]]
 AnySelect = Select[*tuple[Any, ...]]
-Values = tuple[str | int | float | None, ...]
+Values = tuple[str | int | float | bytes | None, ...]
 
 _BEGIN = "sqlite_begin"  # execution option: which BEGIN opens the transaction
 

@@ -4,6 +4,7 @@ from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
+from types import MappingProxyType
 from typing import Self
 
 from sqlalchemy import URL, Connection, Engine
@@ -20,11 +21,14 @@ from annotator.store import (
     sources,
     tasks,
 )
+from annotator.store import survey as surveys
+from annotator.store.candidates import Candidates, Codes, Floats, candidates, label_answers
 from annotator.store.database import BUSY_TIMEOUT_S, make_engine, parse_target, writing
 from annotator.store.faults import translated
 from annotator.store.migrate import upgrade
 from annotator.store.records import (
     ClipDetail,
+    ClipPlace,
     ClipResult,
     Failure,
     KnownClip,
@@ -36,8 +40,17 @@ from annotator.store.records import (
     RankedClip,
     RunState,
     Status,
+    TwoAnswers,
 )
-from annotator.store.review_records import Answer, ClipAnswer, Pulled, ReviewProject, SentTask
+from annotator.store.review_records import (
+    Answer,
+    ClipAnswer,
+    Pulled,
+    ReviewProject,
+    SentTask,
+    TaskReason,
+)
+from annotator.store.survey import Survey
 from annotator.types import MediaInfo, Segment, Source
 
 
@@ -239,6 +252,8 @@ class Store:
         limit: int | None = None,
         label: str | None = None,
         split: str | None = None,
+        *,
+        surest: bool = False,
     ) -> Generator[RankedClip]:
         """The clips the model is least sure of, least sure first, read as they are asked for.
 
@@ -253,12 +268,55 @@ class Store:
                 mean square of its sigmas over the modalities the clip has. No index serves
                 this: it reads all of the model's answers, 2 s for a million clips.
             split: only clips of this split.
+            surest: the other way round, most sure first.
 
         Raises:
             UsageError: there is no such score, or the model has no such label.
         """
         with self._read() as connection:
-            yield from ranking.ranked(connection, model_id, by, limit, label, split)
+            yield from ranking.ranked(connection, model_id, by, limit, label, split, surest)
+
+    def survey(self, model_id: int, thresholds: Mapping[str, float], most: int) -> Survey:
+        """The corpus and the model's answers, counted, with a sample of at most about `most` clips.
+
+        `thresholds` has all labels of the model, in its order: from there on a label is present.
+        """
+        with self._read() as connection:
+            return surveys.survey(connection, model_id, thresholds, most)
+
+    def given_labels(self, model_id: int, most: int) -> dict[int, dict[str, float]]:
+        """Labels that came with the corpus, of at most about `most` of the answered clips."""
+        with self._read() as connection:
+            return surveys.given_labels(connection, model_id, most)
+
+    def clips(self, model_id: int, by: str, scores: Mapping[int, float]) -> Generator[RankedClip]:
+        """The clips of those numbers in that order, each with the model's answer and its score.
+
+        A score that the store has itself comes from there, whatever `scores` says: its margin is
+        low where a selection's is high.
+        """
+        with self._read() as connection:
+            yield from ranking.clips(connection, model_id, by, scores)
+
+    def candidates(
+        self, model_id: int, split: str | None = None, *, to_ask: bool, latents: bool
+    ) -> Candidates:
+        """The clips of the present plans that the model has answered.
+
+        Args:
+            model_id: from `register_model`.
+            split: only clips of this split.
+            to_ask: leave out those that somebody has labelled or called unusable, in whatever
+                project, with their copies; and of other copies all but the first.
+            latents: read latents, 256 bytes a clip of the default network.
+        """
+        with self._read() as connection:
+            return candidates(connection, model_id, split, to_ask=to_ask, latents=latents)
+
+    def label_answers(self, model_id: int, clip_id: Codes) -> Floats:
+        """(4, n, q) p, p_mu, p_sigma and p_direct of clips whose numbers rise, NaN without one."""
+        with self._read() as connection:
+            return label_answers(connection, model_id, clip_id)
 
     def show(self, what: int | str | Path) -> list[ClipDetail]:
         """All that is known of a clip, by its number, or of a file's clips, by its path.
@@ -270,6 +328,11 @@ class Store:
         """
         with self._read() as connection:
             return queries.show(connection, what)
+
+    def two_answers(self, first: str, second: str) -> Generator[TwoAnswers]:
+        """What two models, by name, say of the clips that both have annotated; see `ranked`."""
+        with self._read() as connection:
+            yield from known.two_answers(connection, first, second)
 
     # What goes to people and comes back.
 
@@ -303,15 +366,35 @@ class Store:
         with self._read() as connection:
             return known.known_clips(connection, model_id, clip_ids)
 
+    def places(self, clip_ids: Sequence[int]) -> dict[int, ClipPlace]:
+        """Where clips lie whose files were opened, who speaks, and their splits."""
+        with self._read() as connection:
+            return known.places(connection, clip_ids)
+
     def begin_sending(
-        self, project_id: int, model_id: int, samples: Mapping[str, int], *, shown: bool
+        self,
+        project_id: int,
+        model_id: int,
+        samples: Mapping[str, int],
+        reasons: Mapping[str, TaskReason] = MappingProxyType({}),
+        *,
+        shown: bool,
     ) -> None:
         """Enter clips, sample → clip, before they are sent: a kill then leaves a trace.
 
-        Those that are there stay as they are; those that are gone are entered again.
+        Those that are there stay as they are; those that are gone are entered again. `reasons`
+        says of samples why they are sent.
         """
         with self._write() as connection:
-            tasks.begin_sending(connection, project_id, model_id, samples, shown=shown)
+            tasks.begin_sending(connection, project_id, model_id, samples, reasons, shown=shown)
+
+    def audited(self, project_id: int, samples: Sequence[str]) -> None:
+        """Write down that samples were drawn for an audit, those too that were there before.
+
+        A clip stays in the audit that it was drawn for, even if its score chooses it later.
+        """
+        with self._write() as connection:
+            tasks.audited(connection, project_id, samples)
 
     def sent(self, project_id: int, numbers: Mapping[str, int]) -> None:
         """Write down that samples are there, sample → number of the task."""

@@ -1,13 +1,15 @@
 """What is known of clips that are asked for by the sample their tasks carry."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 from sqlalchemy import Connection, and_, select
+from sqlalchemy.orm import aliased
 
-from annotator.store.database import AnySelect, in_chunks
+from annotator.store.database import CHUNK, AnySelect, in_chunks
 from annotator.store.ranking import label_scores
-from annotator.store.records import ClipScores, KnownClip
-from annotator.store.schema import Clip, Media, Prediction, Project, Task
+from annotator.store.records import ClipPlace, ClipScores, KnownClip, TwoAnswers
+from annotator.store.schema import Clip, Media, Model, Prediction, Project, Task
 
 _KNOWN = (
     Clip.id,
@@ -30,6 +32,51 @@ def clips_of_samples(connection: Connection, samples: Sequence[str]) -> dict[str
     )
     rows = in_chunks(connection, sent.order_by(Task.project_id), Task.sample, samples)
     return {row.sample: row.clip_id for row in rows}
+
+
+def places(connection: Connection, clip_ids: Sequence[int]) -> dict[int, ClipPlace]:
+    """Where clips lie whose files were opened."""
+    clips: AnySelect = (
+        select(*Clip.__table__.columns, Media.path, Media.content_hash)
+        .join_from(Clip, Media)
+        .where(Media.content_hash.is_not(None))
+    )
+    return {
+        row.id: ClipPlace(
+            row.id,
+            Path(row.path),
+            row.content_hash,
+            (row.start_ms, row.end_ms),
+            row.speaker,
+            row.split,
+        )
+        for row in in_chunks(connection, clips, Clip.id, clip_ids)
+    }
+
+
+def two_answers(connection: Connection, first: str, second: str) -> Iterator[TwoAnswers]:
+    """What two models, by name, say of the clips that both have annotated; a chunk in memory.
+
+    The transaction must outlast the iteration.
+    """
+    ours, theirs = aliased(Prediction), aliased(Prediction)
+    models = {row.name: row.id for row in connection.execute(select(Model.id, Model.name))}
+    if first not in models or second not in models:
+        return
+    both = (
+        select(ours.clip_id)
+        .join(theirs, and_(theirs.clip_id == ours.clip_id, theirs.model_id == models[second]))
+        .where(ours.model_id == models[first])
+        .order_by(ours.clip_id)
+    )
+    result = connection.execute(both, execution_options={"yield_per": CHUNK})
+    for ids in result.scalars().partitions():
+        before, after = (label_scores(connection, models[name], ids) for name in (first, second))
+        for clip_id in ids:
+            yield TwoAnswers(
+                {one.label: one.p for one in before[clip_id]},
+                {one.label: one.p for one in after[clip_id]},
+            )
 
 
 def known_clips(

@@ -4,6 +4,7 @@ import sqlite3
 from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from sqlalchemy import Connection, Engine, inspect
 
@@ -11,9 +12,12 @@ import migrations
 from annotator.errors import EnvironmentFault
 from annotator.store.database import writing
 
+if TYPE_CHECKING:
+    from alembic.config import Config
+
 # The newest revision in `migrations/versions`, here so that opening an up-to-date database need
 # not import Alembic; a test holds the two together.
-HEAD = "0002"
+HEAD = "0003"
 SCRIPTS = Path(migrations.__path__[0])
 
 
@@ -39,26 +43,43 @@ def upgrade(engine: Engine, place: str) -> None:
             _foreign_keys(connection, enforced=True)
 
 
+def check_known(revision: str, place: str) -> None:
+    """Refuse a revision that only a newer version of the tool can have made.
+
+    Raises:
+        EnvironmentFault: it is none of ours.
+    """
+    from alembic.script import ScriptDirectory
+
+    known = {script.revision for script in ScriptDirectory.from_config(_config()).walk_revisions()}
+    if revision not in known:
+        raise EnvironmentFault(
+            f"{place} is from a newer version of annotate (schema {revision}, this one knows "
+            f"{HEAD}): upgrade with `pip install --upgrade annotate-emotions`"
+        )
+
+
+def _config() -> "Config":
+    from alembic.config import Config
+
+    config = Config()
+    config.set_main_option("script_location", str(SCRIPTS).replace("%", "%%"))
+    return config
+
+
 def _upgrade_locked(connection: Connection, place: str) -> None:
     revision = _revision(connection, place)
     if revision == HEAD:
         return
     from alembic import command
-    from alembic.config import Config
-    from alembic.script import ScriptDirectory
 
-    config = Config()
-    config.set_main_option("script_location", str(SCRIPTS).replace("%", "%%"))
+    if revision is not None:
+        check_known(revision, place)
+    config = _config()
     config.attributes["connection"] = connection
-    known = {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}
-    if revision is not None and revision not in known:
-        raise EnvironmentFault(
-            f"{place} is from a newer version of annotate (schema {revision}, this one knows "
-            f"{HEAD}): upgrade with `pip install --upgrade annotate-emotions`"
-        )
     if revision is not None and connection.dialect.name == "sqlite":
         _back_up(connection, revision)
-    command.upgrade(config, "head")
+    command.upgrade(config, HEAD)
     if connection.dialect.name == "sqlite":
         broken = connection.exec_driver_sql("PRAGMA foreign_key_check").fetchall()
         if broken:

@@ -2,7 +2,7 @@
 
 import math
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, get_args
 
@@ -10,7 +10,7 @@ from sqlalchemy import ColumnElement, Connection, UnaryExpression, case, func, s
 
 from annotator.errors import UsageError
 from annotator.store.database import CHUNK, AnyRow, AnySelect, in_chunks
-from annotator.store.records import ClipScores, LabelScores, RankedClip, Score
+from annotator.store.records import SCORES, ClipScores, LabelScores, RankedClip, Score
 from annotator.store.schema import Clip, LabelPrediction, Media, Model, Prediction, Run
 
 _SIGMAS = (
@@ -49,6 +49,7 @@ def ranked(
     limit: int | None,
     label: str | None,
     split: str | None,
+    surest: bool = False,
 ) -> Iterator[RankedClip]:
     """The clips the model is least sure of, least sure first; see `Store.ranked`.
 
@@ -61,11 +62,11 @@ def ranked(
     ranking = ranking.where(Prediction.model_id == model_id, Clip.active)
     if label is None:
         ranking = ranking.where(getattr(Prediction, by).is_not(None))
-        order = _least_sure_first(by)
+        order = _least_sure_first(by, surest)
     else:
         _check_label(connection, model_id, by, label)
         ranking = ranking.join(LabelPrediction).where(LabelPrediction.label == label)
-        order = _least_sure_first_of_label(by)
+        order = _least_sure_first_of_label(by, surest)
     if split is not None:
         ranking = ranking.where(Clip.split == split)
     ranking = ranking.order_by(order, Prediction.clip_id).limit(limit)
@@ -73,6 +74,21 @@ def ranked(
     for rows in result.partitions():
         labels = label_scores(connection, model_id, [row.id for row in rows])
         yield from (_ranked(row, labels[row.id], by, label) for row in rows)
+
+
+def clips(
+    connection: Connection, model_id: int, by: str, scores: Mapping[int, float]
+) -> Iterator[RankedClip]:
+    """The clips of those numbers in that order; see `Store.clips`."""
+    chosen: AnySelect = select(*_RANKED).join_from(Prediction, Clip).join(Media)
+    chosen = chosen.join(Run, Run.id == Prediction.run_id).where(Prediction.model_id == model_id)
+    ids = list(scores)
+    for first in range(0, len(ids), CHUNK):
+        part = ids[first : first + CHUNK]
+        rows = {row.id: row for row in in_chunks(connection, chosen, Clip.id, part)}
+        labels = label_scores(connection, model_id, part)
+        for clip_id in filter(rows.__contains__, part):
+            yield _ranked(rows[clip_id], labels[clip_id], by, None, scores[clip_id])
 
 
 def label_scores(
@@ -101,17 +117,18 @@ def _check_label(connection: Connection, model_id: int, by: str, label: str) -> 
         raise UsageError("BALD is a score of the whole clip: rank a label by another score")
 
 
-def _least_sure_first(by: str) -> UnaryExpression[Any]:
+def _least_sure_first(by: str, surest: bool) -> UnaryExpression[Any]:
     score = getattr(Prediction, by)
-    ordered: UnaryExpression[Any] = score.asc() if by == "margin" else score.desc()
+    ordered: UnaryExpression[Any] = score.asc() if (by == "margin") != surest else score.desc()
     return ordered
 
 
-def _least_sure_first_of_label(by: str) -> UnaryExpression[Any]:
+def _least_sure_first_of_label(by: str, surest: bool) -> UnaryExpression[Any]:
     if by == "variance":
-        return _mean_square().desc()
+        return _mean_square().asc() if surest else _mean_square().desc()
     # A label's margin and entropy order alike: both only ask how far p is from a coin toss.
-    return func.abs(LabelPrediction.p - 0.5).asc()
+    decided = func.abs(LabelPrediction.p - 0.5)
+    return decided.desc() if surest else decided.asc()
 
 
 def _mean_square() -> ColumnElement[float | None]:
@@ -124,10 +141,17 @@ def _mean_square() -> ColumnElement[float | None]:
     return mean
 
 
-def _ranked(row: AnyRow, labels: tuple[LabelScores, ...], by: str, label: str | None) -> RankedClip:
+def _ranked(
+    row: AnyRow,
+    labels: tuple[LabelScores, ...],
+    by: str,
+    label: str | None,
+    given: float | None = None,
+) -> RankedClip:
+    """A row as a clip; `given` is its score where the store has none of that name."""
     scores = ClipScores(labels, row.variance, row.entropy, row.margin, row.bald)
     if label is None:
-        score = getattr(scores, by)
+        score = getattr(scores, by) if given is None or by in SCORES else given
     else:
         score = _score_of_label(next(item for item in labels if item.label == label), by)
     return RankedClip(

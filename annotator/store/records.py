@@ -46,6 +46,25 @@ class ClipScores:
 
 
 @dataclass(frozen=True, slots=True)
+class TwoAnswers:
+    """The probabilities by label that two models gave the same clip."""
+
+    first: Mapping[str, float]
+    second: Mapping[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class FreshScores(ClipScores):
+    """An answer as a network gives it, with the clip's latent; the store reads that by itself.
+
+    `latent` is d numbers, float16 and little endian: μ, the mean over labels and over the
+    modalities that the clip has.
+    """
+
+    latent: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class ClipResult:
     """A clip that is through: of its features only lengths, absences and transcript are kept."""
 
@@ -221,6 +240,18 @@ class KnownClip:
     bounds: Bounds
     text: str | None
     scores: ClipScores | None
+
+
+@dataclass(frozen=True, slots=True)
+class ClipPlace:
+    """Where a clip lies as its file is now, who speaks, and the split that it came with."""
+
+    clip_id: int
+    path: Path
+    content_hash: str
+    bounds: Bounds
+    speaker: str | None
+    split: str | None
 
 
 @dataclass(frozen=True, slots=True)

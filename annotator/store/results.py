@@ -21,7 +21,7 @@ from sqlalchemy import (
 from annotator.store.columns import epoch_ms, readable, readable_or_none
 from annotator.store.database import Values, execute_rows, insert
 from annotator.store.plans import ASR
-from annotator.store.records import ClipResult
+from annotator.store.records import ClipResult, FreshScores
 from annotator.store.schema import Base, Clip, LabelPrediction, Prediction
 from annotator.types import Absent, Features
 
@@ -38,7 +38,7 @@ _CLIP = (
     "clip",
 )
 _SCORES = ("variance", "entropy", "margin", "bald")
-_PREDICTION = ("model_id", "clip_id", "run_id", *_SCORES, "created_at")
+_PREDICTION = ("model_id", "clip_id", "run_id", *_SCORES, "created_at", "latent")
 _NUMBERS = ("p", "p_mu", "p_sigma", "p_direct", "sigma_visual", "sigma_audio", "sigma_text")
 _LABEL = ("model_id", "clip_id", "label", *_NUMBERS)
 
@@ -59,7 +59,10 @@ def save_results(
         connection,
         statements.prediction,
         _PREDICTION,
-        [(model_id, result.clip_id, run_id, *_scores_of(result.scores), now) for result in results],
+        [
+            (model_id, result.clip_id, run_id, *_scores_of(result.scores), now, _latent_of(result))
+            for result in results
+        ],
     )
     execute_rows(
         connection,
@@ -71,6 +74,10 @@ def save_results(
             for label in result.scores.labels
         ],
     )
+
+
+def _latent_of(result: ClipResult) -> bytes | None:
+    return result.scores.latent if isinstance(result.scores, FreshScores) else None
 
 
 def _clip_row(result: ClipResult) -> Values:

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Literal
 
 TaskState = Literal["sending", "there", "gone"]
+TaskReason = Literal["score", "audit"]
 AnswerState = Literal["labelled", "unusable", "skipped", "empty"]
 
 
@@ -28,7 +29,8 @@ class ReviewProject:
 class SentTask:
     """A clip in a project; `number` is the task's id on the server, None while that is unknown.
 
-    `shown` says whether the model's answer is there for whoever labels it.
+    `shown` says whether the model's answer is there for whoever labels it; `reason` whether its
+    score chose the clip or the lot of the audit, None for tasks of before that was kept.
     """
 
     sample: str
@@ -36,6 +38,7 @@ class SentTask:
     number: int | None
     state: TaskState
     shown: bool
+    reason: TaskReason | None = None
 
 
 @dataclass(frozen=True, slots=True)

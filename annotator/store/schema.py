@@ -186,6 +186,7 @@ class Prediction(Base):
     margin: Mapped[float]
     bald: Mapped[float | None]
     created_at: Mapped[datetime]
+    latent: Mapped[bytes | None]  # float16, little endian; None in rows of before it was kept
 
 
 class LabelPrediction(Base):
@@ -239,6 +240,7 @@ class Task(Base):
     __table_args__ = (
         CheckConstraint("state IN ('sending', 'there', 'gone')", name="state"),
         CheckConstraint("(state = 'sending') = (number IS NULL)", name="number"),
+        CheckConstraint("reason IN ('score', 'audit')", name="reason"),
         Index(None, "project_id", "number"),
         Index(None, "clip_id"),
         {"sqlite_with_rowid": False},
@@ -252,6 +254,7 @@ class Task(Base):
     state: Mapped[str]
     shown: Mapped[bool]  # the model's answer, to whoever labels it
     created_at: Mapped[datetime]
+    reason: Mapped[str | None]  # chosen by score, or drawn for the audit; nobody is shown it
 
 
 class Annotation(Base):

@@ -5,11 +5,11 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Connection, func, select, update
+from sqlalchemy import Connection, case, func, select, update
 
 from annotator.store.columns import readable
-from annotator.store.database import AnyRow, AnySelect, in_chunks, insert
-from annotator.store.review_records import ProjectCounts, ReviewProject, SentTask
+from annotator.store.database import CHUNK, AnyRow, AnySelect, in_chunks, insert
+from annotator.store.review_records import ProjectCounts, ReviewProject, SentTask, TaskReason
 from annotator.store.schema import Annotation, Project, Task
 
 _PROJECT = (
@@ -20,7 +20,7 @@ _PROJECT = (
     Project.labels,
     Project.pulled_to,
 )
-_TASK = (Task.sample, Task.clip_id, Task.number, Task.state, Task.shown)
+_TASK = (Task.sample, Task.clip_id, Task.number, Task.state, Task.shown, Task.reason)
 
 
 def save_project(
@@ -92,6 +92,7 @@ def begin_sending(
     project_id: int,
     model_id: int,
     samples: Mapping[str, int],
+    reasons: Mapping[str, TaskReason],
     *,
     shown: bool,
 ) -> None:
@@ -104,7 +105,8 @@ def begin_sending(
         set_={
             name: row.excluded[name]
             for name in ("clip_id", "model_id", "number", "state", "shown", "created_at")
-        },
+        }
+        | {"reason": case((Task.reason == "audit", "audit"), else_=row.excluded["reason"])},
         where=Task.state != "there",
     )
     now = datetime.now(UTC)
@@ -120,10 +122,21 @@ def begin_sending(
                 "state": "sending",
                 "shown": shown,
                 "created_at": now,
+                "reason": reasons.get(sample),
             }
             for sample, clip_id in samples.items()
         ],
     )
+
+
+def audited(connection: Connection, project_id: int, samples: Sequence[str]) -> None:
+    """Write down that samples were drawn for an audit, whatever else they were sent for."""
+    for first in range(0, len(samples), CHUNK):
+        connection.execute(
+            update(Task)
+            .where(Task.project_id == project_id, Task.sample.in_(samples[first : first + CHUNK]))
+            .values(reason="audit")
+        )
 
 
 def sent(connection: Connection, project_id: int, numbers: Mapping[str, int]) -> None:

@@ -13,7 +13,7 @@ from types import MappingProxyType
 
 import pytest
 
-from annotator import console
+from annotator import console, models_console
 from annotator.recorder import Progress
 from annotator.registry import ModelVersion
 from annotator.run import RunSummary
@@ -85,7 +85,7 @@ PRINTERS = {
     "status": lambda as_json: console.print_status(WORKSPACE, STATUS, as_json=as_json),
     "details": lambda as_json: console.print_details([DETAIL], as_json=as_json),
     "retried": lambda as_json: console.print_retried(3, as_json=as_json),
-    "models": lambda as_json: console.print_models([MODEL], as_json=as_json),
+    "models": lambda as_json: models_console.print_models([MODEL], None, as_json=as_json),
 }
 
 
@@ -192,7 +192,7 @@ def test_untrained_is_said_loudly_and_only_of_untrained_models(capsys):
     assert "UNTRAINED" in capsys.readouterr().err
     trained = ModelVersion("m", "ab", ("a",), {}, True, {}, Path("m"))
     console.warn_if_untrained(trained)
-    console.print_models([trained], as_json=False)
+    models_console.print_models([trained], "m", as_json=False)
     captured = capsys.readouterr()
     assert "UNTRAINED" not in captured.out + captured.err
 
@@ -207,7 +207,7 @@ def test_nothing_is_said_as_such(capsys):
 SCRIPT = """
 from types import SimpleNamespace
 from pathlib import Path
-from annotator import console
+from annotator import console, models_console
 console.warn_if_untrained(SimpleNamespace(trained=False, name="m"))
 console.print_failures([], as_json=False)
 with console.run_display() as display:

@@ -162,3 +162,20 @@ def test_devices():
     assert "\n" not in str(caught.value)
     with pytest.raises(EnvironmentFault, match="toaster"):
         choose_device("toaster")
+
+
+@settings(max_examples=10, deadline=None)
+@given(st.lists(lengths, min_size=1, max_size=4))
+def test_the_latent_is_the_mean_of_what_is_there(shapes):
+    clips = [clip(seed, *shape) for seed, shape in enumerate(shapes)]
+    for one, shape, answer in zip(clips, shapes, Predictor(NET, CPU)(clips), strict=True):
+        given_modalities = {
+            name: torch.from_numpy(one.modality(name).values).float()[None]
+            for name, steps in zip(MODALITIES, shape, strict=True)
+            if steps
+        }
+        with torch.inference_mode():
+            mu = NET(**given_modalities).mu[0].numpy()  # (q, 3, d)
+        expected = mu[:, np.array(shape) > 0].mean(axis=(0, 1))
+        latent = np.frombuffer(answer.latent, "<f2")
+        assert latent == pytest.approx(expected, abs=2e-3)

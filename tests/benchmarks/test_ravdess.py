@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 import ravdess
-from annotator.learning.settings import read_settings
+from annotator.learning.settings import Settings, read_settings
 
 
 def test_actors_are_never_in_both_splits(tmp_path):
@@ -30,4 +30,4 @@ def test_a_folder_without_utterances(tmp_path):
 
 def test_the_settings_are_settings():
     file = Path(ravdess.__file__).with_suffix(".toml")
-    assert read_settings(file).train.epochs == 40
+    assert read_settings(file, Settings()).train.epochs == 40

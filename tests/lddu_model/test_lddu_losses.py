@@ -113,6 +113,25 @@ def test_unknown_targets_take_no_part():
     assert losses.final != whole.final
 
 
+def test_a_sample_of_weight_two_counts_as_two():
+    weigh, index = LossConfig(beta=0, lambda_=0), torch.arange(4)
+    target = torch.tensor([[1.0, 0.0], [1.0, 1.0], [0.0, 0.0], [1.0, float("nan")]])
+    output = output_of()
+    output.logit_direct.data += torch.arange(8.0).reshape(4, 2) / 4
+    alone = [
+        Objective(TINY, weigh, 4)(output, target, index, weight=torch.eye(4)[row])
+        for row in range(4)
+    ]
+    weight = torch.tensor([2.0, 0.0, 1.0, 1.0])
+    found = Objective(TINY, weigh, 4)(output, target, index, weight=weight)
+    for part in ("final", "direct", "total"):
+        parts = torch.stack([getattr(losses, part) for losses in alone])
+        torch.testing.assert_close(getattr(found, part), parts @ weight)
+    plain = Objective(TINY, weigh, 4)(output, target, index)
+    even = Objective(TINY, weigh, 4)(output, target, index, weight=torch.ones(4))
+    torch.testing.assert_close(even.total, plain.total)
+
+
 def test_positives_of_rare_labels_count_more():
     target, index = torch.tensor([[1.0, 0.0]] * 4), torch.arange(4)
     weigh = LossConfig(beta=0, lambda_=0, gamma=0)

@@ -52,6 +52,9 @@ def test_the_wheel_does_the_main_job_in_an_empty_environment(installed, tmp_path
     assert (summary["model"], summary["trained"]) == ("starter", True)
     (clip,) = json.loads(_run(command, "list", "--json", cwd=tmp_path))["clips"]
     assert len(clip["scores"]["labels"]) == 6
+    report = json.loads(_run(command, "report", "--json", cwd=tmp_path))
+    assert (report["clips"], Path(report["out"]).name) == (1, "report.html")
+    assert "clip.mp4" in (tmp_path / "report.html").read_text(encoding="utf-8")
 
 
 @pytest.mark.timeout(900)

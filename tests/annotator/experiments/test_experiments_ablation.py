@@ -169,7 +169,7 @@ def test_without_being_asked_a_test_split_is_not_read(tmp_path, unreadable):
         ({"seeds": (-1,)}, "different seeds from 0 on"),
         ({"split": "train"}, "measured on valid or test, got 'train'"),
         ({"split": TEST, "dataset": corpus(test=0)}, "has no test examples"),
-        ({"variants": [Variant("x", "x", ("network.heads=3",))]}, "make no network: hidden 8"),
+        ({"variants": [Variant("x", "x", ("network.heads=3",))]}, r"make no network \(hidden 8"),
         ({"variants": [Variant("x", "x", ("loss.nothing=3",))]}, "no setting 'nothing'"),
     ],
 )

@@ -335,5 +335,5 @@ def test_a_models_own_code_is_never_run(text_folder, tmp_path):
 def test_a_model_of_another_kind_is_refused(text_folder):
     with pytest.raises(UsageError, match="not fit for hub-audio: expected an encoder with input_v"):
         load_extractor(f"hub-audio:{text_folder}", "audio")
-    with pytest.raises(UsageError, match="makes text features, not audio"):
+    with pytest.raises(UsageError, match="makes text features: name one that makes audio"):
         load_extractor(f"hub-text:{text_folder}", "audio")

@@ -70,7 +70,7 @@ def test_an_unknown_name_lists_the_known_ones():
 
 
 def test_an_extractor_of_another_modality_is_refused():
-    with pytest.raises(UsageError, match="'minilm' makes text features, not audio"):
+    with pytest.raises(UsageError, match="'minilm' makes text features: name one that makes audio"):
         load_extractor("minilm", "audio")
 
 

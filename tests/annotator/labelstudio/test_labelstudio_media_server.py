@@ -342,7 +342,7 @@ def test_an_address_that_cannot_be(folder, host, port):
 
 
 def test_a_folder_that_is_not_there(tmp_path):
-    with pytest.raises(UsageError, match="push clips first"):
+    with pytest.raises(UsageError, match="`annotate export` makes it"):
         serve_media(tmp_path / "none", KEY.encode(), ORIGIN)
 
 

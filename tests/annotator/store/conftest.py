@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from annotator.store.engine import Store, open_store
-from annotator.store.records import ClipResult, ClipScores, LabelScores
+from annotator.store.records import ClipResult, ClipScores, FreshScores, LabelScores
 from annotator.types import (
     Absent,
     AudioStream,
@@ -101,6 +101,7 @@ def result(
     sigma: tuple[float, float] = (3.0, 4.0),
     bald: float | None = None,
     transcript: tuple[str | None, str | None] = ("hi", "sidecar"),
+    latent: bytes | None = None,
 ) -> ClipResult:
     features = ClipFeatures(
         Absent("no face", "faces@1"),
@@ -112,7 +113,10 @@ def result(
         LabelScores(label, of_label, 0.1, 0.2, 0.3, None, *sigma)
         for label, of_label in zip(LABELS, p, strict=True)
     )
-    return ClipResult(clip_id, features, ClipScores(labels, variance, 0.5, 0.2, bald))
+    scores = (labels, variance, 0.5, 0.2, bald)
+    return ClipResult(
+        clip_id, features, ClipScores(*scores) if latent is None else FreshScores(*scores, latent)
+    )
 
 
 @pytest.fixture(scope="session")

@@ -44,6 +44,11 @@ ROWS = {
         INSERT INTO annotation_label VALUES (1, 'happy', 4, 'manual');
     """,
 }
+ROWS["0003"] = (
+    ROWS["0002"]
+    .replace("NULL, 0);\n    INSERT INTO label", "NULL, 0, x'003C');\n    INSERT INTO label")
+    .replace("'there', 1, 0)", "'there', 1, 0, 'audit')")
+)
 
 # A revision of the kind that loses rows if it is run carelessly: it rebuilds a parent table.
 NEXT = """
@@ -226,3 +231,14 @@ def test_of_processes_that_open_at_once_one_migrates(tmp_path, monkeypatch, next
     assert [process.returncode for process in opening] == [0, 0]
     assert dump(path)["alembic_version"] == [("next",)]
     assert len(list(tmp_path.glob("annotate.db.backup-*"))) == (0 if fresh else 1)
+
+
+def test_a_task_is_sent_by_score_or_for_the_audit_and_older_ones_say_nothing(tmp_path, monkeypatch):
+    path = tmp_path / "a.db"
+    make_old(path, "0002", monkeypatch)
+    open_store(path).close()
+    with closing(sqlite3.connect(path)) as raw:
+        assert raw.execute("SELECT reason FROM task").fetchall() == [(None,)]
+        assert raw.execute("SELECT latent FROM prediction").fetchall() == [(None,)]
+        with pytest.raises(sqlite3.IntegrityError, match="ck_task_reason"):
+            raw.execute("UPDATE task SET reason = 'luck'")

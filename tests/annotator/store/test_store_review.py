@@ -300,3 +300,25 @@ def test_the_numbers_of_a_removed_task_and_its_answer_are_given_again(world, mak
         if clip == old:
             world.store.gone(project, [1])
     assert [found.clip_id for found in world.store.answers()] == [old, new]
+
+
+def test_a_clip_drawn_for_the_audit_stays_in_it(world, make_segment):
+    world.sync("a.mp4")
+    first, second = world.plan("a.mp4", [make_segment(0, 500), make_segment(500, 900)])
+    project = world.store.save_project("http://ls", 1, "t", ["happy"]).project_id
+    reasons = {"s1": "score", "s2": "audit"}
+    clips = {"s1": first, "s2": second}
+
+    def stored():
+        return {task.sample: task.reason for task in world.store.tasks(project)}
+
+    world.store.begin_sending(project, world.model_id, clips, reasons, shown=True)
+    assert stored() == reasons
+    world.store.sent(project, {"s1": 1, "s2": 2})
+    world.store.begin_sending(project, world.model_id, clips, {"s2": "score"}, shown=True)
+    assert stored() == reasons
+    world.store.gone(project, [2])
+    world.store.begin_sending(project, world.model_id, clips, {"s2": "score"}, shown=True)
+    assert stored() == reasons
+    world.store.audited(project, ["s1"])
+    assert stored() == {"s1": "audit", "s2": "audit"}

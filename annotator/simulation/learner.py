@@ -1,0 +1,137 @@
+"""What learns between the rounds: LDDU from random weights, and what it says of clips."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+
+from annotator.acquisition import scores
+from annotator.acquisition.named import Predictions
+from annotator.features.collate import collate
+from annotator.learning.answers import BATCH, answer, forward
+from annotator.learning.batches import lengths_of
+from annotator.learning.dataset import TRAIN, Dataset, Example
+from annotator.learning.distributed import Ranks
+from annotator.learning.settings import NetworkSettings, Settings, TrainSettings
+from annotator.learning.training import Epoch, Training
+from annotator.metrics import multilabel
+from annotator.metrics.inputs import mean_labels
+from annotator.metrics.thresholds import f1_thresholds
+from annotator.predict import mean_latent
+from annotator.simulation.confusion import Floats
+from lddu_model import LDDU
+from lddu_model.losses import LossConfig
+
+CPU = torch.device("cpu")
+
+# Small and quick: hundreds of networks are trained, most of them on a few hundred clips.
+DEFAULTS = Settings(
+    train=TrainSettings(batch=32, learning_rate=3e-3),
+    loss=LossConfig(queue=512, error_temperature=0.5),
+    network=NetworkSettings(
+        hidden=64,
+        feedforward=64,
+        layers=1,
+        heads=4,
+        latent_hidden=(64,),
+        latent=32,
+        head_hidden=64,
+        label_residual=True,
+    ),
+)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Seen:
+    """What a network says of the pool, as `annotator.acquisition` takes it."""
+
+    predictions: Predictions
+    probability: Floats  # (n, q)
+    latent: Floats  # (n, d)
+
+
+class _Nobody:
+    def step(self, done: int, total: int) -> None: ...
+    def epoch(self, epoch: Epoch) -> None: ...
+
+
+def fit(dataset: Dataset, settings: Settings, steps: int) -> LDDU:
+    """A network after about so many steps, whatever the number of clips; nothing is validated."""
+    batches = -(-len(dataset.split(TRAIN)) // settings.train.batch)
+    epochs = max(1, round(steps / batches))
+    training = Training(
+        dataset, replace(settings, train=replace(settings.train, epochs=epochs)), CPU, Ranks()
+    )
+    for _ in range(epochs):
+        losses = training.run_epoch(_Nobody())
+        training.record(losses, float(training.done))  # the last one is the best
+    return training.shown.eval()
+
+
+def look(network: LDDU, pool: Sequence[Example], usual: float, seed: int, passes: int) -> Seen:
+    """What a network says of clips, so that every score can be taken.
+
+    Args:
+        network: of `fit`.
+        pool: the clips.
+        usual: mean number of labels of an answered clip.
+        seed: of random scores.
+        passes: of Monte Carlo dropout, 0 for none.
+    """
+    heads, latent = _inside(network, pool)
+    found = answer(network, pool, CPU)
+    return Seen(
+        Predictions(
+            count=len(pool),
+            seed=seed,
+            variance=found.variance,
+            entropy=found.entropy,
+            margin=scores.margin(found.probability),
+            bald=_bald(network, pool, passes) if passes else None,
+            probability=found.probability,
+            heads=heads,
+            usual=usual,
+        ),
+        found.probability,
+        latent,
+    )
+
+
+def measure(
+    network: LDDU, valid: Sequence[Example], test: Sequence[Example]
+) -> tuple[float, float]:
+    """Macro-F1, at the thresholds of the valid clips, and mean average precision."""
+    chosen = answer(network, valid, CPU)
+    thresholds = f1_thresholds(chosen.probability, chosen.target)
+    found = answer(network, test, CPU)
+    f1 = multilabel.count(found.probability, found.target, thresholds).f1
+    precision = multilabel.average_precision(found.probability, found.target)
+    return float(mean_labels(f1)), float(mean_labels(precision))
+
+
+def _inside(network: LDDU, pool: Sequence[Example]) -> tuple[Floats, Floats]:
+    """The three classifiers' probabilities (3, n, q), and the latents (n, d)."""
+    network.eval()
+    heads, latents = [], []
+    for start in range(0, len(pool), BATCH):
+        output = forward(network, pool[start : start + BATCH], CPU)
+        heads.append(torch.stack([output.p_mu, output.p_sigma, output.p_direct]))
+        latents.append(mean_latent(output.mu.double().numpy(), output.present.numpy()))
+    return torch.cat(heads, dim=1).double().numpy(), np.concatenate(latents)
+
+
+def _bald(network: LDDU, pool: Sequence[Example], passes: int) -> Floats:
+    """BALD (n,) by Monte Carlo dropout; the network is left in evaluation mode."""
+    order = np.argsort(lengths_of(pool).sum(axis=1), kind="stable")
+    values = np.empty(len(pool))
+    network.train()
+    with torch.random.fork_rng(), torch.inference_mode():
+        torch.manual_seed(0)
+        for start in range(0, len(order), BATCH):
+            chosen = order[start : start + BATCH]
+            inputs = collate([pool[i].features for i in chosen])
+            samples = [network(**inputs).probability.double() for _ in range(passes)]
+            values[chosen] = scores.bald(torch.stack(samples).numpy())
+    network.eval()
+    return values
