@@ -7,11 +7,11 @@ from annotator.acquisition.propose import NoCandidates
 from annotator.labelstudio.failures import ServerFault
 from annotator.labelstudio.push import alone
 from annotator.loop.book import Book, book_of
-from annotator.loop.records import Round, Stopped
+from annotator.loop.records import Round, Step, Stopped
 from annotator.loop.rounds import STEPS, Waiting, World
 from annotator.loop.stopping import why_stop
 
-NOTHING_LEFT = "no clips are left to ask about"
+NOTHING_LEFT = "no clips are left to ask about; `annotate run` adds some"
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +56,7 @@ def loop(world: World) -> Outcome:
 def _advance(world: World, book: Book, now: Round, before: list[Round]) -> None:
     """Do what is left of a round, and write each step down."""
     for step, do in STEPS.items():
-        if getattr(now, step) is not None:
+        if getattr(now, step) is not None and not _again(step, now):
             continue
         try:
             fact = do(world, now, before)
@@ -70,6 +70,11 @@ def _advance(world: World, book: Book, now: Round, before: list[Round]) -> None:
         world.observer.finished(now.number, step, fact)
         changed: dict[str, Any] = {step: fact}
         now = replace(now, **changed)
+
+
+def _again(step: Step, now: Round) -> bool:
+    """Whether to do a finished step again: as long as nothing is chosen there may be new clips."""
+    return step == "predicted" and now.selected is None
 
 
 def _stop(world: World, book: Book, reason: str) -> Outcome:

@@ -21,12 +21,20 @@ class Predicted:
 
 @dataclass(frozen=True, slots=True)
 class Selected:
-    """Which clips to ask about, by number, with their scores; those of the audit are among them."""
+    """Which clips to ask about, by number, with their scores; those of the audit are among them.
+
+    Raises:
+        ValueError: these do not fit each other.
+    """
 
     clips: tuple[int, ...]
     scores: tuple[float, ...]
     audit: tuple[int, ...]
     shortfall: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if len(self.scores) != len(set(self.clips)) or not set(self.audit) <= set(self.clips):
+            raise ValueError("expected each clip once with its score, and the audit among them")
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,7 +179,7 @@ def fact_of(step: object, values: object) -> Fact:
     >>> fact_of("stopped", {"reason": "enough"})
     Stopped(reason='enough')
     """
-    kind = FACTS.get(step)  # type: ignore[call-overload]
+    kind = next((kind for name, kind in FACTS.items() if name == step), None)
     if kind is None or not isinstance(values, Mapping):
         raise ValueError(f"no step {step!r:.40}")
     hints = get_type_hints(kind)

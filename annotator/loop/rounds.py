@@ -73,13 +73,15 @@ class World:
 def predict(world: World, now: Round, _before: Sequence[Round]) -> Predicted:
     """Have the model in use answer about every clip; only a loop's first round opens media."""
     model = registry.choose(world.workspace, None)
-    settings = world.settings
+    settings, clips = world.settings, 0
     if now.number == 1 and settings.paths:
         with world.observer.running() as watcher:
             summary = run(world.workspace, settings.paths, model, settings.run, watcher)
         if summary.state == "interrupted":
             raise KeyboardInterrupt
-    return _repredicted(world, model)
+        clips = summary.clips
+    found = _repredicted(world, model)
+    return replace(found, clips=found.clips + clips)
 
 
 def repredict_all(world: World, _now: Round, _before: Sequence[Round]) -> Predicted:
