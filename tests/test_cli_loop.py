@@ -7,6 +7,8 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import pytest
+
 import media_samples
 from annotator import registry
 from annotator.labelstudio.server import Account, Server, sample_in
