@@ -12,6 +12,7 @@ from annotator.commands.options import (
     Selecting,
     device_option,
     json_option,
+    mc_dropout_option,
     names,
     selection_options,
     settings_options,
@@ -45,7 +46,13 @@ def _wait_for(_ctx: click.Context, _param: click.Parameter, text: str) -> Any:
 
 @click.command()
 @click.argument("paths", nargs=-1, type=click.Path(path_type=Path))
-@click.option("--rounds", type=click.IntRange(1, 1000), default=5, show_default=True)
+@click.option(
+    "--rounds",
+    type=click.IntRange(1, 1000),
+    default=5,
+    show_default=True,
+    help="Of this loop in all.",
+)
 @click.option(
     "--budget",
     type=click.IntRange(1, 10_000_000),
@@ -123,13 +130,7 @@ def _wait_for(_ctx: click.Context, _param: click.Parameter, text: str) -> Any:
     callback=lambda _ctx, _param, text: names(text) or (),
     help="Comma-separated labels that people gave and the model does not have.",
 )
-@click.option(
-    "--mc-dropout",
-    type=click.IntRange(0, 1000),
-    default=0,
-    show_default=True,
-    help="Stochastic passes a clip, for --by bald.",
-)
+@mc_dropout_option
 @click.option(
     "--days",
     type=click.IntRange(1, 3650),
@@ -137,9 +138,14 @@ def _wait_for(_ctx: click.Context, _param: click.Parameter, text: str) -> Any:
     show_default=True,
     help="For how long the addresses of `annotate serve-media` hold.",
 )
-@click.option("--status", is_flag=True, help="Only show the rounds as far as they have come.")
+@click.option(
+    "--status",
+    is_flag=True,
+    is_eager=True,
+    help="Only show the rounds as far as they have come.",
+)
 @settings_options
-@workspace_option(create=True)
+@workspace_option(create=True, unless="status")
 @device_option
 @json_option
 def loop(

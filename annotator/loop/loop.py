@@ -48,7 +48,7 @@ def loop(world: World) -> Outcome:
                         raise
                     reason = NOTHING_LEFT
                 except Waiting as waiting:
-                    return Outcome(tuple(rounds), waiting=str(waiting))
+                    return Outcome(tuple(book.rounds()), waiting=str(waiting))
             if reason is not None:
                 return _stop(world, book, reason)
 

@@ -185,7 +185,7 @@ def fact_of(step: object, values: object) -> Fact:
     hints = get_type_hints(kind)
     if not values.keys() <= hints.keys():
         raise ValueError(f"unknown parts of {step}")
-    read = {name: _fit(value, hints[name]) for name, value in values.items()}
+    read: dict[str, Any] = {name: _fit(value, hints[name]) for name, value in values.items()}
     try:
         fact: Fact = kind(**read)
     except TypeError as error:
