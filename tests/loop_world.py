@@ -16,9 +16,9 @@ from annotator.learning.settings import override
 from annotator.loop.book import book_of
 from annotator.loop.loop import Outcome, loop
 from annotator.loop.records import Round
-from annotator.loop.rounds import World as LoopPlace
 from annotator.loop.settings import Asking, Choosing, Learning, LoopSettings
 from annotator.loop.stopping import Policy
+from annotator.loop.world import World as LoopPlace
 from annotator.run import RunSettings
 from reviewed_world import QUICK, World, words_of
 from scripted_server import ScriptedServer

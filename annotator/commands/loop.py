@@ -204,9 +204,9 @@ def loop(
     from annotator.learning.settings import chosen
     from annotator.loop import book
     from annotator.loop.loop import loop as run_loop
-    from annotator.loop.rounds import World
     from annotator.loop.settings import Asking, Choosing, Learning, LoopSettings
     from annotator.loop.stopping import Policy
+    from annotator.loop.world import World
     from annotator.run import RunSettings
 
     if status:

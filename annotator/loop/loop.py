@@ -6,10 +6,12 @@ from typing import Any
 from annotator.acquisition.propose import NoCandidates
 from annotator.labelstudio.failures import ServerFault
 from annotator.labelstudio.push import alone
+from annotator.loop.asking import Waiting
 from annotator.loop.book import Book, book_of
 from annotator.loop.records import Round, Step, Stopped
-from annotator.loop.rounds import STEPS, Waiting, World
+from annotator.loop.rounds import STEPS
 from annotator.loop.stopping import why_stop
+from annotator.loop.world import World
 
 NOTHING_LEFT = "no clips are left to ask about; `annotate run` adds some"
 
