@@ -43,7 +43,7 @@ def facts(world: World, name: str) -> dict:
 
 
 def models(world: World) -> list[str]:
-    return sorted(folder.name for folder in world.workspace.models.glob("[!.]*"))
+    return sorted(folder.name for folder in world.workspace.models.glob("[!.]*/"))
 
 
 def weights(world: World, name: str) -> dict:
