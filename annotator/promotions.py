@@ -1,23 +1,19 @@
 """Which model version a workspace uses, and how that came to be: a file that is only added to.
 
-A line is a promotion or a rollback, which takes back the last promotion that still holds. A line is
-written at once; one that a kill has torn has no end and is passed over, and the next line begins
-behind it. So any number of processes may write.
+A line is a promotion or a rollback, which takes back the last promotion that still holds.
 """
 
-import json
-import os
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Literal
 
-from annotator.errors import EnvironmentFault, UsageError
+from annotator import journal
+from annotator.errors import UsageError
 
 FILE = "promotions.jsonl"
-MAX_BYTES = 16 << 20  # of the file: more is not a record of promotions
-MAX_REASON = 1000  # characters: a line must go out in one write
+MAX_REASON = 1000  # characters: a line goes out in one write
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,19 +34,7 @@ def history(models: Path) -> list[Promotion]:
         UsageError: the record is damaged.
     """
     file = models / FILE
-    try:
-        if file.stat().st_size > MAX_BYTES:
-            raise UsageError(f"{file} is larger than {MAX_BYTES >> 20} MiB: not a record of ours")
-        text = file.read_text(encoding="utf-8", errors="replace")
-    except FileNotFoundError:
-        return []
-    except OSError as error:
-        raise EnvironmentFault(f"{file} cannot be read: {error.strerror}") from error
-    entries = []
-    for number, line in enumerate(text.split("\n")[:-1], start=1):
-        if entry := _entry(line, file, number):
-            entries.append(entry)
-    return entries
+    return [_entry(found, file, number) for number, found in journal.entries(file)]
 
 
 def holding(entries: Iterable[Promotion]) -> list[Promotion]:
@@ -84,34 +68,13 @@ def add(
         EnvironmentFault: the disk is full, or the folder cannot be written to.
     """
     entry = Promotion(kind, at.isoformat(), name, weights_sha256, reason[:MAX_REASON])
-    file = models / FILE
-    line = json.dumps(asdict(entry)) + "\n"
-    try:
-        handle = os.open(file, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o666)
-        try:
-            os.write(handle, (_mend(handle) + line).encode())
-            os.fsync(handle)
-        finally:
-            os.close(handle)
-    except OSError as error:
-        raise EnvironmentFault(f"{file} cannot be written: {error.strerror}") from error
+    journal.append(models / FILE, asdict(entry))
     return entry
 
 
-def _mend(handle: int) -> str:
-    """What ends a line that a kill has torn."""
-    size = os.fstat(handle).st_size
-    return "\n" if size and os.pread(handle, 1, size - 1) != b"\n" else ""
-
-
-def _entry(line: str, file: Path, number: int) -> Promotion | None:
-    """None of a torn line, which holds the beginning of an object."""
+def _entry(found: object, file: Path, number: int) -> Promotion:
     try:
-        found = json.loads(line)
-    except (ValueError, RecursionError):
-        return None
-    try:
-        entry = Promotion(**found)
+        entry = Promotion(**found) if isinstance(found, dict) else None
     except TypeError:
         entry = None
     if entry is None or entry.kind not in {"promotion", "rollback"} or not _all_text(entry):

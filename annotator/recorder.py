@@ -11,7 +11,7 @@ from annotator.engines.local import JobDone
 from annotator.stages import ClipFailed, Event, Extracted, MediaFailed, MediaJob, Planned, bounds
 from annotator.store.engine import Store
 from annotator.store.records import ClipResult, PendingMedia
-from annotator.types import Bounds, ClipFeatures, Features
+from annotator.types import Bounds, ClipFeatures
 
 if TYPE_CHECKING:
     from annotator.predict import Predictor
@@ -129,7 +129,7 @@ class Recorder:
 
     def flush(self) -> None:
         """Predict and store what is waiting: sorted by length, a transaction a batch."""
-        waiting = sorted(self._buffer, key=lambda item: _length(item[1]))
+        waiting = sorted(self._buffer, key=lambda item: item[1].steps)
         self._buffer = []
         for first in range(0, len(waiting), BATCH_CLIPS):
             batch = waiting[first : first + BATCH_CLIPS]
@@ -169,8 +169,3 @@ class Recorder:
     def _failed(self, job: MediaJob, where: Bounds | None, stage: str, reason: str) -> None:
         self.progress.failures += 1
         self.observer.failed(job.path, where, stage, reason)
-
-
-def _length(features: ClipFeatures) -> int:
-    found = (features.visual, features.audio, features.text)
-    return max(item.steps if isinstance(item, Features) else 0 for item in found)

@@ -172,3 +172,9 @@ class ClipFeatures:
         """
         chosen: Features | Absent = getattr(self, name)
         return chosen
+
+    @property
+    def steps(self) -> int:
+        """Of the longest modality."""
+        found = (self.visual, self.audio, self.text)
+        return max(item.steps if isinstance(item, Features) else 0 for item in found)

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 FOLDER = ".annotate"
 VARIABLE = "ANNOTATE_WORKSPACE"
+MAX_TITLE = 50  # characters of a Label Studio project's title
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +50,11 @@ class Workspace:
     def excerpts(self) -> Path:
         """Clips cut for a browser."""
         return self.root / "excerpts"
+
+    @property
+    def title(self) -> str:
+        """Of its project in Label Studio: called after the folder that holds the workspace."""
+        return f"annotate {self.root.resolve().parent.name}"[:MAX_TITLE]
 
     def open_store(self) -> "Store":
         """Open the database, upgrading it if it is older; close the store when done."""

@@ -2,13 +2,13 @@
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import numpy as np
 
 import toy_corpus
+from annotator import registry
 from annotator.learning.dataset import Dataset, Example
 from annotator.learning.training import network_config
 from annotator.store.review_records import Answer, GivenLabel
@@ -42,20 +42,6 @@ QUICK = (
 )
 
 
-@dataclass(frozen=True)
-class Parent:
-    """What the store wants to know of a model."""
-
-    name: str = "base"
-    weights_hash: str = "0" * 64
-    labels: tuple[str, ...] = toy_corpus.LABELS
-    config: Mapping[str, object] = field(default_factory=dict)
-    extractors: Mapping[str, str] = field(default_factory=lambda: EXTRACTORS)
-    trained: bool = True
-    path: Path | None = None
-    parent: str | None = None
-
-
 class World:
     """Clips are files of one clip each; people answer in one project or several."""
 
@@ -64,9 +50,9 @@ class World:
         self.workspace = open_workspace(folder / ".annotate", create=True)
         self.labels = tuple(labels)
         self.numbers = 0
-        with self.workspace.open_store() as store:
-            self.model_id = store.register_model(Parent())
         self.make_model("base")
+        with self.workspace.open_store() as store:
+            self.model_id = store.register_model(registry.choose(self.workspace, "base"))
 
     def make_model(self, name: str, *, labels: Sequence[str] | None = None, **facts) -> Path:
         """A network of the toy corpus's shape with random weights."""

@@ -1,6 +1,6 @@
 """From what the store holds to the clips that people are asked about."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,6 +18,10 @@ from annotator.store.records import SCORES as STORED
 from annotator.store.records import ModelRecord
 
 _OF_ANSWERS = {"probability", "heads"}  # what a score may need that is read label by label
+
+
+class NoCandidates(UsageError):
+    """There is nothing left to ask about."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +53,7 @@ def propose(
     *,
     split: str | None = None,
     to_ask: bool = True,
+    leaving_out: Collection[int] = (),
 ) -> Proposal:
     """A selection among the clips that a model has answered.
 
@@ -59,14 +64,17 @@ def propose(
         plan: how.
         split: only clips of this split.
         to_ask: leave out copies, and clips that somebody has answered, wherever that was.
+        leaving_out: the numbers of other clips that are not to be chosen.
 
     Raises:
+        NoCandidates: nothing is left to choose from.
         UsageError: the store lacks what the score or the plan goes by.
     """
     model = next(known for known in store.models() if known.model_id == model_id)
     found = store.candidates(model_id, split, to_ask=to_ask, latents=plan.needs_latent)
+    found = found.without(leaving_out)
     if not len(found.clip_id):
-        raise UsageError(
+        raise NoCandidates(
             f"model {model.name!r} has annotated no {'unanswered ' if to_ask else ''}clips "
             f"{'' if split is None else f'of split {split!r} '}yet: `annotate run CORPUS` first"
         )

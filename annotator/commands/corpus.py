@@ -13,6 +13,7 @@ from annotator.commands.options import (
     Ranking,
     device_option,
     json_option,
+    mc_dropout_option,
     ranking_options,
     workspace_option,
 )
@@ -36,12 +37,6 @@ def init(workspace: "Workspace") -> None:
 
     workspace.open_store().close()
     console.say(f"Workspace: {workspace.root}")
-
-
-def _passes(_ctx: click.Context, _param: click.Parameter, count: int) -> int:
-    if count == 1:
-        raise click.BadParameter("one pass has nothing to disagree with: expected 0, or 2 or more")
-    return count
 
 
 @click.command()
@@ -76,14 +71,7 @@ def _passes(_ctx: click.Context, _param: click.Parameter, count: int) -> int:
 )
 @device_option
 @click.option("--workers", type=click.IntRange(1), help="Worker processes. [default: CPU cores]")
-@click.option(
-    "--mc-dropout",
-    type=click.IntRange(0, 1000),
-    default=0,
-    show_default=True,
-    callback=_passes,
-    help="Stochastic passes a clip for the epistemic score BALD, 2 at least; 0 is none.",
-)
+@mc_dropout_option
 @json_option
 def run(
     paths: tuple[Path, ...],

@@ -32,7 +32,6 @@ SUFFIXES = {".csv": "csv", ".jsonl": "jsonl", ".json": LABEL_STUDIO}
 TASKS_FILE = Path("label-studio-tasks.json")  # where no server is configured
 STANDARD_OUTPUT = Path("-")
 DAY_S = 24 * 3600
-MAX_TITLE = 50  # characters of a project's title
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,15 +151,10 @@ def export(
             count = _write_table(store, model, ranking, selecting, style, file)
             console.print_exported(count, file, model, as_json=as_json)
             return
-        asked = _Asked(named or _title(workspace), shown, overlap, dry_run, days, out)
+        asked = _Asked(named or workspace.title, shown, overlap, dry_run, days, out)
         review = _review(store, workspace, model, ranking, selecting, asked)
     review_console.print_review(review, dry_run=dry_run, as_json=as_json)
     raise SystemExit(1 if review.failed else 0)
-
-
-def _title(workspace: "Workspace") -> str:
-    """The project of a workspace, called after the folder that holds it."""
-    return f"annotate {workspace.root.resolve().parent.name}"[:MAX_TITLE]
 
 
 def _write_table(
@@ -189,11 +183,9 @@ def _review(
 ) -> "Review":
     from annotator.labelstudio import export as reviews
     from annotator.labelstudio.hosting import NOWHERE, hosting, local_files
-    from annotator.labelstudio.interface import interface
-    from annotator.labelstudio.payload import Sent
     from annotator.labelstudio.projects import Wanted
     from annotator.labelstudio.server import Server, account
-    from annotator.learning.card import open_model, thresholds_of
+    from annotator.outgoing import shared
     from annotator.review_console import counting
 
     if ranking.top is None:
@@ -217,10 +209,7 @@ def _review(
         raise UsageError(NOWHERE)
     place = place or local_files(workspace.root, workspace.excerpts.name)
     server = Server(found) if found else None
-    thresholds = dict(
-        zip(model.labels, thresholds_of(open_model(model.path), model.labels), strict=True)
-    )
-    sent = Sent(interface(model.labels), model, thresholds, ranking.by, asked.shown)
+    sent = shared(model, ranking.by, shown=asked.shown)
     count = len(chosen.clips)
     with counting("cutting clips", count) as progress:
         parcel = reviews.pack(wanted, sent, place, chosen, os.cpu_count() or 1, progress)

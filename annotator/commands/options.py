@@ -18,23 +18,29 @@ if TYPE_CHECKING:
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-def _existing(create: bool) -> Callable[[click.Context, click.Parameter, Path | None], Any]:
+def _existing(
+    create: bool, unless: str | None
+) -> Callable[[click.Context, click.Parameter, Path | None], Any]:
     def resolve(ctx: click.Context, _param: click.Parameter, named: Path | None) -> Any:
         if ctx.resilient_parsing:  # a shell completes the line: nothing is made or refused
             return named
         from annotator.workspace import locate, open_workspace
 
-        return open_workspace(locate(named, os.environ, Path.cwd()), create=create)
+        make = create and not (unless and ctx.params.get(unless))
+        return open_workspace(locate(named, os.environ, Path.cwd()), create=make)
 
     return resolve
 
 
-def workspace_option(*, create: bool = False) -> Callable[[F], F]:
-    """--workspace, opened; with `create` it is made where there is none."""
+def workspace_option(*, create: bool = False, unless: str | None = None) -> Callable[[F], F]:
+    """--workspace, opened; with `create` it is made where there is none.
+
+    `unless` names an eager option that only looks: with it, nothing is made.
+    """
     return click.option(
         "--workspace",
         type=click.Path(path_type=Path),
-        callback=_existing(create),
+        callback=_existing(create, unless),
         help="Folder of database, features and models. "
         "[default: ANNOTATE_WORKSPACE, or the nearest .annotate]",
     )
@@ -69,6 +75,22 @@ device_option = click.option(
     show_default=True,
     callback=_device_name,
     help="auto (a GPU where there is one), cpu, mps, cuda or cuda:N.",
+)
+
+
+def _passes(_ctx: click.Context, _param: click.Parameter, count: int) -> int:
+    if count == 1:
+        raise click.BadParameter("one pass has nothing to disagree with: expected 0, or 2 or more")
+    return count
+
+
+mc_dropout_option = click.option(
+    "--mc-dropout",
+    type=click.IntRange(0, 1000),
+    default=0,
+    show_default=True,
+    callback=_passes,
+    help="Stochastic passes a clip for the epistemic score BALD, 2 at least; 0 is none.",
 )
 labels_option = click.option(
     "--labels",

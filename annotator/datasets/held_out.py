@@ -23,6 +23,10 @@ LEAST_GROUPS = TEST_GROUPS + 2  # one to train, one to validate
 Parts = Mapping[str, Sequence[Example]]
 
 
+class TooFewLabels(UsageError):
+    """What people have labelled so far cannot teach or measure anything; more of it may."""
+
+
 @dataclass(frozen=True, slots=True)
 class Split:
     """The shares of speakers or videos, and the seed of their hash; None until it is chosen."""
@@ -43,14 +47,14 @@ def hold_out(
         always: groups that are test whatever their hash.
 
     Raises:
-        UsageError: a part would have too little to learn from or to measure by.
+        TooFewLabels: a part would have too little to learn from or to measure by.
     """
     demand_enough(examples)
     for seed in range(SEEDS) if split.seed is None else (split.seed,):
         parts = parted(examples, replace(split, seed=seed), always)
         if all(_measures(parts[name]) for name in SPLITS) and _groups(parts[TEST]) >= TEST_GROUPS:
             return replace(split, seed=seed), parts
-    raise UsageError(
+    raise TooFewLabels(
         f"the labelled clips of {_groups(examples)} speakers or videos cannot be parted so that "
         "train, valid and test each have clips with a label and clips without it, and "
         f"{TEST_GROUPS} speakers or videos in test: label clips of more of them"
@@ -73,22 +77,22 @@ def demand_enough(examples: Sequence[Example]) -> None:
     """Refuse clips that cannot teach anything, however they are parted.
 
     Raises:
-        UsageError: fewer clips than labels, too few speakers or videos, or all answers alike.
+        TooFewLabels: fewer clips than labels, too few speakers or videos, or all answers alike.
     """
     labels = len(examples[0].target) if examples else 1
     if len(examples) < labels:
-        raise UsageError(
+        raise TooFewLabels(
             f"{len(examples)} labelled clips for {labels} labels: expected at least as many clips "
             "as labels, and better a hundred; label more of them"
         )
     if _groups(examples) < LEAST_GROUPS:
-        raise UsageError(
+        raise TooFewLabels(
             f"the labelled clips are of {_groups(examples)} speakers or videos, expected at least "
             f"{LEAST_GROUPS}, for a split never cuts through one: label clips of others, or name "
             "the speakers in a manifest"
         )
     if not _measures(examples):
-        raise UsageError(
+        raise TooFewLabels(
             f"all {len(examples)} labelled clips were given the same answer: there is nothing to "
             "tell apart; label clips with other emotions"
         )

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from annotator.datasets.answered import AnsweredClip, answered_clips, demand_known
 from annotator.datasets.assemble import assemble
-from annotator.datasets.held_out import Split, hold_out
+from annotator.datasets.held_out import Split, TooFewLabels, hold_out
 from annotator.datasets.splits import split_named
 from annotator.errors import UsageError
 from annotator.features.cache import FeatureCache
@@ -71,15 +71,15 @@ def read_reviewed(
         progress: told how many more clips have been read.
 
     Raises:
-        UsageError: there are no answers, they give labels that are not the model's, none has
-            features, or there are too few to learn from and to judge by.
+        TooFewLabels: there are no answers, or too few to learn from and to judge by.
+        UsageError: they give labels that are not the model's, or none has features.
         EnvironmentFault: the workspace's database cannot be read.
     """
     with workspace.open_store() as store:
         clips = answered_clips(store)
     judged = [clip for clip in clips if clip.can_be_judged]
     if not judged:
-        raise UsageError(
+        raise TooFewLabels(
             f"no labels in this workspace: people answered about {len(clips)} clips and judged "
             "none; `annotate pull` fetches what they have answered since"
         )

@@ -112,6 +112,25 @@ class FeatureCache:
         entry = self._read(self._path(content_hash, bounds))
         return None if entry is None else entry.features
 
+    def fitting(
+        self,
+        content_hash: str,
+        bounds: Bounds,
+        extractors: Mapping[Modality, str],
+        transcript: str | None,
+    ) -> ClipFeatures | None:
+        """A clip's features if these extractors made all of them, of this transcript; else None.
+
+        None too where the clip has nothing at all: no model can be asked about it.
+        """
+        features = self.peek(content_hash, bounds)
+        if features is None or features.transcript != transcript:
+            return None
+        found = {name: features.modality(name) for name in MODALITIES}
+        fit = all(found[name].extractor == extractors.get(name) for name in MODALITIES)
+        some = any(isinstance(one, Features) for one in found.values())
+        return features if fit and some else None
+
     def transcript(self, content_hash: str, segment: Segment, extractors: Extractors) -> str | None:
         """What the transcriber in use made of the clip in an earlier run; None if it did not."""
         entry = self._read(self._path(content_hash, (segment.start_ms, segment.end_ms)))

@@ -19,7 +19,7 @@ from annotator.learning.card import open_model, thresholds_of
 from annotator.predict import Predictor, choose_device
 from annotator.store.engine import Store
 from annotator.store.records import SCORES, ClipScores, KnownClip, ModelFacts
-from annotator.types import MODALITIES, ClipFeatures, Features
+from annotator.types import ClipFeatures
 
 TASKS = 1000  # looked up at a time, by the store's own measure
 BATCH = 16  # clips through the model at a time, between two looks at the clock
@@ -137,14 +137,8 @@ class LiveAnswers:
 
     def _cached(self, clip: KnownClip) -> ClipFeatures | None:
         """The clip's features, if the model may be asked about them as they are."""
-        features = self.answering.cache.peek(clip.content_hash, clip.bounds)
-        if features is None or features.transcript != clip.text:
-            return None
-        found = {name: features.modality(name) for name in MODALITIES}
-        wanted = self.answering.model.extractors
-        fit = all(found[name].extractor == wanted.get(name) for name in MODALITIES)
-        some = any(isinstance(one, Features) for one in found.values())
-        return features if fit and some else None
+        extractors = self.answering.model.extractors
+        return self.answering.cache.fitting(clip.content_hash, clip.bounds, extractors, clip.text)
 
     def _result(self, scores: ClipScores | None) -> Json:
         if scores is not None:

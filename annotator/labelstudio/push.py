@@ -205,17 +205,19 @@ class _Sending:
 
 
 @contextmanager
-def alone(folder: Path) -> Iterator[None]:
-    """Let only one process at a time send from a workspace.
+def alone(
+    folder: Path, name: str = "labelstudio", doing: str = "sending clips from"
+) -> Iterator[None]:
+    """Let only one process at a time do something with a workspace: by default, send from it.
 
     Raises:
         UsageError: another is at it.
     """
-    with (folder / "labelstudio.lock").open("w") as file:
+    with (folder / f"{name}.lock").open("w") as file:
         try:
             flock(file, LOCK_EX | LOCK_NB)
         except OSError:
             raise UsageError(
-                "another command is sending clips from this workspace: wait until it is done"
+                f"another command is {doing} this workspace: wait until it is done"
             ) from None
         yield

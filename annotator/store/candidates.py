@@ -1,6 +1,6 @@
 """All clips that a model has answered, as arrays: what a selection is made from."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -47,6 +47,20 @@ class Candidates:
     seconds: Floats
     scores: Floats
     latent: NDArray[np.float16] | None
+
+    def without(self, clip_ids: Collection[int]) -> "Candidates":
+        """The others."""
+        if not clip_ids:
+            return self
+        keep = ~np.isin(self.clip_id, sorted(clip_ids))
+        return Candidates(
+            clip_id=self.clip_id[keep],
+            video=self.video[keep],
+            speaker=self.speaker[keep],
+            seconds=self.seconds[keep],
+            scores=self.scores[keep],
+            latent=None if self.latent is None else self.latent[keep],
+        )
 
 
 def candidates(

@@ -159,6 +159,11 @@ class Store:
         with self._read() as connection:
             return plans.pending_clips(connection, media_id, model_id)
 
+    def unanswered(self, model_id: int) -> list[int]:
+        """The clips of all files' present plans that wait for the model's answer, by number."""
+        with self._read() as connection:
+            return plans.unanswered(connection, model_id)
+
     def segments(self, media_id: int) -> tuple[Segment, ...]:
         """All clips of the file's present plan as they were planned, by time."""
         with self._read() as connection:

@@ -52,6 +52,12 @@ def pending_clips(connection: Connection, media_id: int, model_id: int) -> list[
     return [PendingClip(clip_id, segment) for clip_id, segment in _segments(connection, chosen)]
 
 
+def unanswered(connection: Connection, model_id: int) -> list[int]:
+    """Clips of the present plans that wait for the model's answer; see `Store.unanswered`."""
+    chosen: AnySelect = select(Clip.id).where(*_waits_for(model_id)).order_by(Clip.id)
+    return list(connection.scalars(chosen))
+
+
 def segments(connection: Connection, media_id: int) -> tuple[Segment, ...]:
     """All clips of the file's present plan, by time."""
     return tuple(segment for _, segment in _segments(connection, _clips_of(media_id)))

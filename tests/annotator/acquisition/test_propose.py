@@ -4,7 +4,7 @@ import pytest
 
 from annotator.acquisition.named import SCORES
 from annotator.acquisition.pool import Plan
-from annotator.acquisition.propose import propose
+from annotator.acquisition.propose import NoCandidates, propose
 from annotator.errors import UsageError
 from annotator.store.engine import open_store
 from annotator.store.records import ClipResult, ClipScores
@@ -134,3 +134,14 @@ def test_the_usual_number_of_labels_is_that_of_people(world):
 def test_nothing_to_select_from_is_said(world):
     with pytest.raises(UsageError, match="no unanswered clips of split 'val'"):
         propose(world.store, world.model_id, "variance", Plan(2), split="val")
+
+
+@pytest.mark.parametrize("select", ["top", "kcenter"])
+def test_clips_can_be_left_out_until_none_is_left(world, select):
+    first = propose(world.store, world.model_id, "variance", Plan(5, select=select)).clips
+    rest = propose(
+        world.store, world.model_id, "variance", Plan(12, select=select), leaving_out=first
+    )
+    assert set(rest.clips) == set(world.ids) - set(first)
+    with pytest.raises(NoCandidates, match="`annotate run CORPUS` first"):
+        propose(world.store, world.model_id, "variance", Plan(1), leaving_out=world.ids)

@@ -1,0 +1,1 @@
+"""Round after round: ask people, learn from their answers, ask again."""
