@@ -17,7 +17,7 @@ from annotator.labelstudio.answers import (
 from annotator.labelstudio.interface import Interface, interface
 from annotator.labelstudio.server import Server, sample_in
 from annotator.store.engine import Store
-from annotator.store.review_records import Answer, Pulled, ReviewProject, SentTask
+from annotator.store.review_records import Answer, ReviewProject, SavedAnswers, SentTask
 
 OVERLAP = timedelta(seconds=5)  # what a server commits late
 CHUNK = 200  # tasks saved at a time
@@ -28,7 +28,7 @@ MAX_NAMED = 10  # tasks that a line names
 class Pull:
     """What came of a pull: answers by what became of them, tasks lost, and what is odd."""
 
-    answers: Pulled
+    answers: SavedAnswers
     tasks: int
     gone: int
     problems: tuple[str, ...]
@@ -87,7 +87,7 @@ class _Pulling:
     store: Store
     server: Server
     project: ReviewProject
-    saved: Pulled = field(default_factory=Pulled)
+    saved: SavedAnswers = field(default_factory=SavedAnswers)
     tasks: int = 0
     unread: bool = False
     problems: list[str] = field(default_factory=list)

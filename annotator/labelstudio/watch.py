@@ -8,8 +8,7 @@ from annotator.labelstudio.failures import Missing, ServerFault
 from annotator.labelstudio.pull import Pull, pull
 from annotator.labelstudio.server import Server
 from annotator.store.engine import Store
-from annotator.store.review_records import Pulled as Answers
-from annotator.store.review_records import ReviewProject
+from annotator.store.review_records import ReviewProject, SavedAnswers
 
 POLL_S = 0.5  # between two looks for a hint
 
@@ -78,7 +77,7 @@ def _pull_each(
         except Missing as error:
             if len(projects) == 1:
                 raise
-            found = Pull(Answers(), 0, 0, (f"{error}; what was pulled from it stays",))
+            found = Pull(SavedAnswers(), 0, 0, (f"{error}; what was pulled from it stays",))
         done.append((project, found))
     return done
 

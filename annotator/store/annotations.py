@@ -8,17 +8,17 @@ from sqlalchemy import Connection, select, update
 
 from annotator.store.columns import epoch_ms, readable, readable_or_none
 from annotator.store.database import AnyRow, in_chunks, insert
-from annotator.store.review_records import Answer, ClipAnswer, GivenLabel, Pulled
+from annotator.store.review_records import Answer, ClipAnswer, GivenLabel, SavedAnswers
 from annotator.store.schema import Annotation, AnnotationLabel, Task
 
 
 def save_answers(
     connection: Connection, project_id: int, found: Mapping[int, Sequence[Answer]]
-) -> Pulled:
+) -> SavedAnswers:
     """Make the present answers about tasks those that were found; see `Store.save_answers`."""
     clips = _clips(connection, project_id, list(found))
     known = _current(connection, project_id, clips)
-    total = Pulled()
+    total = SavedAnswers()
     seen: set[tuple[int, int]] = set()
     for task, answers in found.items():
         clip_id = clips[task]
@@ -29,7 +29,7 @@ def save_answers(
     lost = [row.id for key, row in known.items() if key not in seen]
     for row_id in lost:
         _delete(connection, row_id)
-    return total + Pulled(deleted=len(lost))
+    return total + SavedAnswers(deleted=len(lost))
 
 
 def answers(connection: Connection, project_id: int | None) -> list[ClipAnswer]:
@@ -75,13 +75,13 @@ def _current(
 
 def _save(
     connection: Connection, project_id: int, clip_id: int, answer: Answer, old: AnyRow | None
-) -> Pulled:
+) -> SavedAnswers:
     if old is not None and epoch_ms(old.updated_at) == epoch_ms(answer.updated_at):
-        return Pulled(known=1)
+        return SavedAnswers(known=1)
     replaced = _replace(connection, project_id, clip_id, answer.number)
     if not _revive(connection, project_id, answer):
         _enter(connection, project_id, clip_id, answer)
-    return Pulled(changed=1) if replaced else Pulled(new=1)
+    return SavedAnswers(changed=1) if replaced else SavedAnswers(new=1)
 
 
 def _replace(connection: Connection, project_id: int, clip_id: int, number: int) -> bool:

@@ -37,7 +37,7 @@ from annotator.store.records import (
     RunState,
     Status,
 )
-from annotator.store.review_records import Answer, ClipAnswer, Pulled, ReviewProject, SentTask
+from annotator.store.review_records import Answer, ClipAnswer, ReviewProject, SavedAnswers, SentTask
 from annotator.types import MediaInfo, Segment, Source
 
 
@@ -329,7 +329,7 @@ class Store:
         found: Mapping[int, Sequence[Answer]],
         pulled_to: datetime | None = None,
         pulled_from: datetime | None = None,
-    ) -> Pulled:
+    ) -> SavedAnswers:
         """Make the present answers about tasks those that were found there, and move the cursor.
 
         Every version of an answer is kept: what a newer one replaces, and what was deleted, is

@@ -93,7 +93,7 @@ class ProjectCounts:
 
 
 @dataclass(frozen=True, slots=True)
-class Pulled:
+class SavedAnswers:
     """What came of saving answers: how many were new, changed, deleted, or known as they are."""
 
     new: int = 0
@@ -101,8 +101,8 @@ class Pulled:
     deleted: int = 0
     known: int = 0
 
-    def __add__(self, other: "Pulled") -> "Pulled":
-        return Pulled(
+    def __add__(self, other: "SavedAnswers") -> "SavedAnswers":
+        return SavedAnswers(
             self.new + other.new,
             self.changed + other.changed,
             self.deleted + other.deleted,

@@ -18,7 +18,7 @@ from annotator.labelstudio.projects import Wanted, ensure_project
 from annotator.labelstudio.pull import OVERLAP, Pull, pull
 from annotator.labelstudio.push import push
 from annotator.labelstudio.server import Account, Server
-from annotator.store.review_records import Answer, GivenLabel, Pulled, ReviewProject
+from annotator.store.review_records import Answer, GivenLabel, ReviewProject, SavedAnswers
 from faulty_proxy import Fault, Proxy, faulty_proxy
 from review_clips import LABELS, ReviewWorld, review_world
 
@@ -133,7 +133,7 @@ def second(label_studio) -> tuple[str, Server]:
 
 
 def test_nothing_answered_is_nothing_pulled(review):
-    assert review.pull() == Pull(Pulled(), 4, 0, ())
+    assert review.pull() == Pull(SavedAnswers(), 4, 0, ())
     assert review.present() == {}
     assert review.project.pulled_to is not None
 
@@ -147,7 +147,7 @@ def test_answers_of_two_people(review, second, label_studio):
     empty = review.answer(review.tasks[2])
     skipped = review.answer(review.tasks[3], picks("happy", origin="prediction"),
                             was_cancelled=True)  # fmt: skip
-    assert review.pull().answers == Pulled(new=5)
+    assert review.pull().answers == SavedAnswers(new=5)
     present = review.present()
     assert {n: (a.annotator, a.state, a.neutral) for n, a in present.items()} == {
         mine: (first, "labelled", False), theirs: (email, "labelled", True),
@@ -162,7 +162,7 @@ def test_answers_of_two_people(review, second, label_studio):
     assert [item["from_name"] for item in present[skipped].result] == [EMOTIONS]
     clips = {a.answer.number: a.clip_id for a in review.world.store.answers()}
     assert clips[mine] == clips[theirs] != clips[empty]
-    assert review.pull().answers == Pulled(known=5)
+    assert review.pull().answers == SavedAnswers(known=5)
 
 
 def test_each_answer_is_about_the_clip_its_task_shows(review):
@@ -192,7 +192,7 @@ def test_changes_and_deletions_keep_what_was_there_before(review):
     review.pull()
     review.change(first, picks("anger"))
     review.delete(second)
-    assert review.pull().answers == Pulled(changed=1, deleted=1)
+    assert review.pull().answers == SavedAnswers(changed=1, deleted=1)
     (answer,) = review.present().values()
     assert [given.label for given in answer.labels] == ["anger"]
     rows = review.rows(
@@ -201,7 +201,7 @@ def test_changes_and_deletions_keep_what_was_there_before(review):
     )
     assert rows == [(first, "happy", 0, 0), (second, "sad", 0, 1), (first, "anger", 1, 0)]
     review.answer(review.tasks[1], picks("anger"))
-    assert review.pull().answers == Pulled(new=1, known=1)
+    assert review.pull().answers == SavedAnswers(new=1, known=1)
 
 
 def test_an_unknown_label_is_told_and_left_out(review):
@@ -222,7 +222,7 @@ def test_the_tasks_of_others_are_left_alone(review):
     review.answer(foreign[0], picks("sad"))
     review.answer(review.tasks[0], picks("happy"))
     done = review.pull()
-    assert done.answers == Pulled(new=1)
+    assert done.answers == SavedAnswers(new=1)
     named = ", ".join(str(number) for number in foreign[:10])
     assert done.problems == (
         f"12 tasks are not ours or doubles of ours, and left alone: {named}, ...",
@@ -265,11 +265,11 @@ def test_a_double_that_was_answered_is_ours_once_our_task_is_gone(review):
     task = review.server._client.tasks.get(str(number))
     (double,) = review.server.import_tasks(review.project.number, [{"data": task.data}])
     answer = review.answer(double, picks("sad"))
-    assert review.pull().answers == Pulled()  # left alone while ours is there
+    assert review.pull().answers == SavedAnswers()  # left alone while ours is there
     review.change(answer, picks("happy"))
     review.server.delete_task(number)
     pulled = review.pull()
-    assert (pulled.answers, pulled.gone, pulled.problems) == (Pulled(new=1), 1, ())
+    assert (pulled.answers, pulled.gone, pulled.problems) == (SavedAnswers(new=1), 1, ())
     assert {given.task for given in review.present().values()} == {double}
 
 
@@ -281,7 +281,7 @@ def test_a_task_whose_push_was_cut_off_is_ours(review):
         connection.exec_driver_sql(
             "UPDATE task SET state = 'sending', number = NULL WHERE number = ?", (late,)
         )
-    assert review.pull() == Pull(Pulled(new=1), 4, 0, ())
+    assert review.pull() == Pull(SavedAnswers(new=1), 4, 0, ())
     assert set(review.present()) == {number}
     assert {t.state for t in review.world.store.tasks(review.project_id)} == {"there"}
 
@@ -290,7 +290,7 @@ def test_a_task_that_was_thought_gone_is_back(review):
     review.pull()
     assert review.world.store.gone(review.project_id, review.tasks[:1]) == 1
     review.answer(review.tasks[0], picks("sad"))
-    assert review.pull().answers == Pulled(new=1)
+    assert review.pull().answers == SavedAnswers(new=1)
     assert {t.state for t in review.world.store.tasks(review.project_id)} == {"there"}
 
 
@@ -337,7 +337,7 @@ def test_reading_everything_again_changes_nothing(review):
     review.pull()
     before = review.rows("SELECT * FROM annotation"), review.present()
     for _ in range(2):
-        assert review.pull(everything=True).answers == Pulled(known=4)
+        assert review.pull(everything=True).answers == SavedAnswers(known=4)
     assert (review.rows("SELECT * FROM annotation"), review.present()) == before
 
 
@@ -349,7 +349,7 @@ def test_a_lost_database_gets_everything_back(make_review, review, label_studio,
         wanted = Wanted(review.project.title, LABELS, None, True)
         project = ensure_project(world.store, review.server, wanted, "m1 a")
         push(world.store, review.server, project, world.model_id, world.outgoing(), shown=True)
-        assert pull(world.store, review.server, project).answers == Pulled(new=4)
+        assert pull(world.store, review.server, project).answers == SavedAnswers(new=4)
         again = {a.answer.number: a.answer for a in world.store.answers()}
     assert again == review.present()
 
@@ -467,11 +467,11 @@ def test_a_task_that_cannot_be_read_holds_the_cursor(review, monkeypatch, overla
     with monkeypatch.context() as patch:
         patch.setattr(Server, "changed", changed)
         done = review.pull()
-    assert done.answers == Pulled(new=1)
+    assert done.answers == SavedAnswers(new=1)
     (problem,) = done.problems
     assert problem.startswith(f"a task was left alone: task {review.tasks[0]}: an answer's number")
     assert review.project.pulled_to is None
-    assert review.pull().answers == Pulled(new=1, known=1)
+    assert review.pull().answers == SavedAnswers(new=1, known=1)
 
 
 def test_a_project_that_was_removed(review):
@@ -543,4 +543,4 @@ def test_many_pages(make_review):
     review = make_review(2 * servers.PAGE + 1)
     for task in (review.tasks[0], review.tasks[servers.PAGE], review.tasks[-1]):
         review.answer(task, picks("sad"))
-    assert review.pull() == Pull(Pulled(new=3), len(review.tasks), 0, ())
+    assert review.pull() == Pull(SavedAnswers(new=3), len(review.tasks), 0, ())

@@ -12,12 +12,12 @@ from annotator.labelstudio import watch
 from annotator.labelstudio.failures import Missing, ServerFault
 from annotator.labelstudio.pull import Pull
 from annotator.labelstudio.watch import POLL_S, pulls
-from annotator.store.review_records import Pulled, ReviewProject
+from annotator.store.review_records import ReviewProject, SavedAnswers
 
 FIRST = ReviewProject(1, "http://ls", 7, "films", ("happy",), None)
 LATER = ReviewProject(1, "http://ls", 7, "films", ("happy",), datetime(2026, 1, 1, tzinfo=UTC))
-NOTHING = Pull(Pulled(known=3), 1, 0, ())
-NEWS = Pull(Pulled(new=1), 1, 0, ())
+NOTHING = Pull(SavedAnswers(known=3), 1, 0, ())
+NEWS = Pull(SavedAnswers(new=1), 1, 0, ())
 DOWN = ServerFault("cannot open project 7: no Label Studio", certain=True)
 
 
@@ -84,7 +84,7 @@ def test_watching_tells_of_news_alone(watched):
 
 @pytest.mark.parametrize(
     "news",
-    [Pulled(new=1), Pulled(changed=1), Pulled(deleted=1)],
+    [SavedAnswers(new=1), SavedAnswers(changed=1), SavedAnswers(deleted=1)],
 )
 def test_each_kind_of_change_is_news(watched, news):
     changed = Pull(news, 1, 0, ())
@@ -92,7 +92,7 @@ def test_each_kind_of_change_is_news(watched, news):
 
 
 def test_a_task_that_is_gone_is_news(watched):
-    gone = Pull(Pulled(), 0, 1, ())
+    gone = Pull(SavedAnswers(), 0, 1, ())
     assert watched(NOTHING, gone).told(2) == [[NOTHING], [gone]]
 
 
@@ -142,7 +142,7 @@ def test_a_project_that_was_removed_costs_itself_alone(watched):
     both = [FIRST, replace(FIRST, project_id=2, number=8)]
     (done,) = pulls(FakeStore(), FakeServer(), both, many.hint, None, False)
     assert [pulled for _, pulled in done] == [
-        Pull(Pulled(), 0, 0, ("cannot open project 7; what was pulled from it stays",)),
+        Pull(SavedAnswers(), 0, 0, ("cannot open project 7; what was pulled from it stays",)),
         NEWS,
     ]
 

@@ -16,7 +16,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from annotator.store.review_records import Answer, ClipAnswer, GivenLabel, Pulled, SentTask
+from annotator.store.review_records import Answer, ClipAnswer, GivenLabel, SavedAnswers, SentTask
 
 START = datetime(2026, 3, 1, 10, tzinfo=UTC)
 SAMPLES = ("s0", "s1", "s2", "s3")
@@ -58,7 +58,7 @@ class Known:
         """The tasks that are or were there."""
         return {t.number: t.sample for t in self.tasks.values() if t.number is not None}
 
-    def save(self, found: dict[int, list[Answer]]) -> Pulled:
+    def save(self, found: dict[int, list[Answer]]) -> SavedAnswers:
         before = {k: a for k, a in self.present.items() if a.task in found}
         counts = dict.fromkeys(("new", "changed", "deleted", "known"), 0)
         seen = [given for answers in found.values() for given in answers]
@@ -75,7 +75,7 @@ class Known:
             lost = self.present.pop(key)
             self.deleted.add((lost.number, lost.updated_at))
             counts["deleted"] += 1
-        return Pulled(**counts)
+        return SavedAnswers(**counts)
 
 
 class ReviewMachine(RuleBasedStateMachine):
@@ -152,7 +152,7 @@ class ReviewMachine(RuleBasedStateMachine):
         found = self.found(data, known)
         assert self.world.store.save_answers(project, found) == known.save(found)
         again = self.world.store.save_answers(project, found)
-        assert again == Pulled(known=sum(map(len, found.values()))) == known.save(found)
+        assert again == SavedAnswers(known=sum(map(len, found.values()))) == known.save(found)
 
     @precondition(lambda self: any(known.numbers() for known in self.known.values()))
     @rule(data=st.data(), said=st.booleans())
@@ -266,7 +266,7 @@ def test_text_that_no_database_takes_is_spelled_out(world, project):
     (found,) = world.store.answers()
     assert (found.answer.annotator, found.answer.comment) == ("a\\x00@b\\udce9", "\\ud800")
     assert found.answer.result == ["\0\ud800"]
-    assert world.store.save_answers(project.project_id, {1: [given]}) == Pulled(known=1)
+    assert world.store.save_answers(project.project_id, {1: [given]}) == SavedAnswers(known=1)
 
 
 def test_more_tasks_than_one_query_takes(world, project):
@@ -276,13 +276,13 @@ def test_more_tasks_than_one_query_takes(world, project):
     world.store.begin_sending(project.project_id, world.model_id, samples, shown=False)
     world.store.sent(project.project_id, {f"t{n}": n for n in range(2, count)})
     found = {n: [answer(n, n, moment(n))] for n in range(1, count)}
-    assert world.store.save_answers(project.project_id, found) == Pulled(new=count - 1)
-    assert world.store.save_answers(project.project_id, found) == Pulled(known=count - 1)
+    assert world.store.save_answers(project.project_id, found) == SavedAnswers(new=count - 1)
+    assert world.store.save_answers(project.project_id, found) == SavedAnswers(known=count - 1)
     assert {a.answer.number: a.answer for a in world.store.answers()} == {
         number: given for number, (given,) in found.items()
     }
     nothing = {number: [] for number in found}
-    assert world.store.save_answers(project.project_id, nothing) == Pulled(deleted=count - 1)
+    assert world.store.save_answers(project.project_id, nothing) == SavedAnswers(deleted=count - 1)
     assert world.store.gone(project.project_id, range(1, count)) == count - 1
 
 
@@ -294,9 +294,9 @@ def test_the_numbers_of_a_removed_task_and_its_answer_are_given_again(world, mak
     for sample, clip in (("b", old), ("a", new)):
         world.store.begin_sending(project, world.model_id, {sample: clip}, shown=True)
         world.store.sent(project, {sample: 1})
-        assert world.store.save_answers(project, {1: []}) == Pulled()
+        assert world.store.save_answers(project, {1: []}) == SavedAnswers()
         given = answer(5, 1, moment(clip))
-        assert world.store.save_answers(project, {1: [given]}) == Pulled(new=1)
+        assert world.store.save_answers(project, {1: [given]}) == SavedAnswers(new=1)
         if clip == old:
             world.store.gone(project, [1])
     assert [found.clip_id for found in world.store.answers()] == [old, new]
