@@ -1,36 +1,60 @@
 """The answers in the store as votes."""
 
+from collections import Counter
 from collections.abc import Iterable
 
 from annotator.labels.votes import Vote
-from annotator.store.review_records import ClipAnswer
+from annotator.store.review_records import Answer, ClipAnswer
+
+Person = int | str  # their number on the server; the name where there is none
 
 
 def votes_of(answers: Iterable[ClipAnswer]) -> list[Vote]:
     """One vote a person and clip: the newest of their answers that says anything of the clip.
 
     Skipped tasks and empty answers say nothing: the server lets a person skip a clip and label it
-    later, or answer it twice.
+    later, or answer it twice. A person is who has the same number, however they are called.
+
+    Args:
+        answers: of one server: each numbers its people anew.
     """
+    given = list(answers)
+    names = _names(given)
     newest: dict[tuple[int, str], ClipAnswer] = {}
-    for given in answers:
-        if given.answer.state in {"labelled", "unusable"}:
-            key = (given.clip_id, given.answer.annotator)
+    for one in given:
+        if one.answer.state in {"labelled", "unusable"}:
+            key = (one.clip_id, names[_person(one.answer)])
             known = newest.get(key)
-            if known is None or _age(known) <= _age(given):
-                newest[key] = given
-    return [_vote(given) for given in newest.values()]
+            if known is None or _age(known) <= _age(one):
+                newest[key] = one
+    return [_vote(one, name) for (_, name), one in newest.items()]
+
+
+def _person(answer: Answer) -> Person:
+    return answer.annotator if answer.person is None else answer.person
+
+
+def _names(answers: Iterable[ClipAnswer]) -> dict[Person, str]:
+    """What to call each person: as they were called last, with their number if others are, too."""
+    called: dict[Person, str] = {
+        _person(one.answer): one.answer.annotator for one in sorted(answers, key=_age)
+    }
+    shared = Counter(called.values())
+    return {
+        person: name if shared[name] == 1 or person == name else f"{name} ({person})"
+        for person, name in called.items()
+    }
 
 
 def _age(given: ClipAnswer) -> tuple[float, int]:
     return given.answer.updated_at.timestamp(), given.answer.number
 
 
-def _vote(given: ClipAnswer) -> Vote:
+def _vote(given: ClipAnswer, name: str) -> Vote:
     answer = given.answer
     return Vote(
         clip_id=given.clip_id,
-        annotator=answer.annotator,
+        annotator=name,
         labels=frozenset(label.label for label in answer.labels),
         neutral=answer.neutral,
         unusable=answer.state == "unusable",

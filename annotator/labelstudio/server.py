@@ -4,7 +4,7 @@ The SDK is imported here alone: that takes seconds. What it returns is hostile u
 """
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -178,16 +178,22 @@ class Server:
                     found.setdefault(sample, []).append(item["id"])
         return {sample: sorted(numbers) for sample, numbers in found.items()}
 
-    def changed(self, number: int, since: datetime | None) -> Iterator[Json]:
+    def changed(
+        self,
+        number: int,
+        since: datetime | None,
+        counted: Callable[[int], None] = lambda _total: None,
+    ) -> Iterator[Json]:
         """The tasks of a project that changed after a moment, or all, with their annotations.
 
-        Up to PAGE of them are as they were at one moment.
+        Up to PAGE of them are as they were at one moment. `counted` is told how many there are
+        before the first.
         """
         newer = []
         if since is not None:
             moment = since.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
             newer = [_filter("tasks:updated_at", "greater", "Datetime", moment)]
-        yield from self._tasks(number, *newer)
+        yield from self._tasks(number, *newer, counted=counted)
 
     def changed_last(self, number: int) -> Json | None:
         """Of a project's tasks the one that changed last, its number and time only."""
@@ -211,9 +217,10 @@ class Server:
             self._client.tasks.delete(str(task))
 
     def people(self) -> dict[int, str]:
-        """The users the token may see: number → email."""
+        """The users the token may see: number → email; of removed ones it says no more."""
         with translated(self.address, "list users"):
-            return {int(user.id): str(user.email) for user in self._client.users.list()}
+            users = {int(user.id): str(user.email) for user in self._client.users.list()}
+        return {number: email for number, email in users.items() if "@" in email}
 
     def add_local_storage(self, number: int, folder: str, title: str) -> None:
         """Let a project serve the files in a folder of the server's; what is there stays."""
@@ -228,7 +235,13 @@ class Server:
                 use_blob_urls=True,
             )
 
-    def _tasks(self, number: int, *filters: Json, include: str | None = None) -> Iterator[Json]:
+    def _tasks(
+        self,
+        number: int,
+        *filters: Json,
+        include: str | None = None,
+        counted: Callable[[int], None] = lambda _total: None,
+    ) -> Iterator[Json]:
         """Tasks in the order of their numbers, page by page.
 
         A page begins after the last one's tasks. Counted pages would shift, and tasks fall between
@@ -241,6 +254,8 @@ class Server:
                 rest = [*filters, _filter("tasks:id", "greater", "Number", last)]
                 found, total = self._page(number, rest, "tasks:id", PAGE, include)
                 numbers = [int(item["id"]) for item in found]
+            if last == 0:
+                counted(total)
             more = len(found) < total
             if more and (not found or min(numbers) <= last):
                 raise ServerFault(

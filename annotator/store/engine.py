@@ -4,6 +4,7 @@ from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
+from types import MappingProxyType
 from typing import Self
 
 from sqlalchemy import URL, Connection, Engine
@@ -329,6 +330,7 @@ class Store:
         found: Mapping[int, Sequence[Answer]],
         pulled_to: datetime | None = None,
         pulled_from: datetime | None = None,
+        doubles: Mapping[int, str] = MappingProxyType({}),
     ) -> SavedAnswers:
         """Make the present answers about tasks those that were found there, and move the cursor.
 
@@ -341,12 +343,14 @@ class Store:
             pulled_to: up to when changes were seen; None leaves the cursor where it is.
             pulled_from: the cursor that the answers were read from. If another pull has moved it
                 since, the older of both stands: each may have put older answers in place of newer.
+            doubles: of the tasks those that show a clip which another task shows, too: number →
+                sample.
 
         Raises:
-            KeyError: a task is none that we sent.
+            KeyError: a task is none that we sent, nor a double of one.
         """
         with self._write() as connection:
-            saved = annotations.save_answers(connection, project_id, found)
+            saved = annotations.save_answers(connection, project_id, found, doubles)
             if pulled_to is not None:
                 tasks.move_cursor(connection, project_id, pulled_from, pulled_to)
             return saved

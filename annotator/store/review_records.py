@@ -54,6 +54,8 @@ class GivenLabel:
 class Answer:
     """One person's answer about one task as it is on the server; `number` is the annotation's id.
 
+    `annotator` is what the person was called then, their email; `person` is their number there,
+    which stays theirs, None where the server has forgotten whose answer it is.
     `neutral`: the person said that none of the emotions is there. `unchanged`: sent as it was
     shown, None where nothing was. `result` is the answer in the server's own words.
     """
@@ -70,6 +72,7 @@ class Answer:
     result: Sequence[object]
     created_at: datetime
     updated_at: datetime
+    person: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

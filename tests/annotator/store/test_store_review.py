@@ -258,6 +258,49 @@ def test_a_backup_of_the_server_brings_a_deleted_answer_back(world, project):
     assert world.rows("SELECT current, deleted_at FROM annotation") == [(1, None)]
 
 
+def test_a_known_version_of_an_answer_follows_its_task_to_a_new_number(world, project):
+    """The task was removed and sent again, and the server's answer came back with it."""
+    world.store.save_answers(project.project_id, {1: [answer(5, 1, moment(0))]})
+    (task,) = world.store.tasks(project.project_id)
+    world.store.gone(project.project_id, [1])
+    world.store.begin_sending(project.project_id, world.model_id, {"s0": task.clip_id}, shown=True)
+    world.store.sent(project.project_id, {"s0": 2})
+    given = answer(5, 2, moment(0))
+    world.store.save_answers(project.project_id, {2: [given]})
+    assert [found.answer for found in world.store.answers()] == [given]
+    again = world.store.save_answers(project.project_id, {2: [given]})
+    assert again == SavedAnswers(known=1)
+    assert world.store.save_answers(project.project_id, {2: []}) == SavedAnswers(deleted=1)
+    assert world.store.answers() == []
+
+
+def test_what_is_said_of_a_double_is_said_of_its_clip(world, project):
+    mine, theirs = answer(5, 1, moment(0)), answer(6, 44, moment(1))
+    found = {1: [mine], 44: [theirs]}
+    save = world.store.save_answers
+    assert save(project.project_id, found, doubles={44: "s0"}) == SavedAnswers(new=2)
+    assert save(project.project_id, {}, doubles={44: "s0"}) == SavedAnswers()
+    assert save(project.project_id, found, doubles={44: "s0"}) == SavedAnswers(known=2)
+    (task,) = world.store.tasks(project.project_id)
+    assert [(a.clip_id, a.answer) for a in world.store.answers()] == [
+        (task.clip_id, mine), (task.clip_id, theirs),
+    ]  # fmt: skip
+    assert save(project.project_id, {44: []}, doubles={44: "s0"}) == SavedAnswers(deleted=1)
+    with pytest.raises(KeyError):
+        save(project.project_id, {45: []}, doubles={45: "unknown"})
+
+
+def test_whose_answer_it_is_is_not_forgotten_when_the_server_forgets_it(world, project):
+    known = replace(answer(5, 1, moment(0)), annotator="ann, of old@x", person=7)
+    world.store.save_answers(project.project_id, {1: [known]})
+    assert [found.answer for found in world.store.answers()] == [known]
+    later = replace(answer(5, 1, moment(1)), annotator="removed user (answer 5)")
+    world.store.save_answers(project.project_id, {1: [later]})
+    assert [found.answer for found in world.store.answers()] == [
+        replace(later, annotator="ann, of old@x", person=7)
+    ]
+
+
 def test_text_that_no_database_takes_is_spelled_out(world, project):
     given = replace(
         answer(5, 1, moment(1)), annotator="a\0@b\udce9", comment="\ud800", result=["\0\ud800"]
