@@ -97,9 +97,8 @@ def test_an_unknown_label_is_told_and_left_out(review):
 def test_people_who_were_removed_stay_apart(review, label_studio):
     """Of a removed member the server knows the number, of a deleted user nothing."""
     removed, deleted, late = (invited(label_studio) for _ in range(3))
-    numbers = [
-        review.answer(review.tasks[0], picks("sad"), by=who) for _, who in (removed, deleted)
-    ]
+    task = review.tasks[0]
+    numbers = [review.answer(task, picks("sad"), by=who) for _, who in (removed, deleted)]
     client = httpx.Client(base_url=label_studio.url, timeout=60,
                           headers={"Authorization": f"Token {label_studio.token}"})  # fmt: skip
     with client:
