@@ -37,7 +37,7 @@ def counting(what: str, total: int | None) -> Iterator[Callable[[int], None]]:
         yield lambda count: bar.advance(task, count)
 
 
-def print_review(review: Review, *, dry_run: bool, as_json: bool) -> None:
+def print_review(review: Review, *, shown: bool, dry_run: bool, as_json: bool) -> None:
     """Where clips went for review, or would go, and what could not be sent."""
     if as_json:
         print_json({"dry_run": dry_run, **asdict(review)})
@@ -67,10 +67,33 @@ def print_review(review: Review, *, dry_run: bool, as_json: bool) -> None:
             )
     else:
         doubles = f", {review.push.doubles} doubles removed" if review.push.doubles else ""
+        lost = review.push.completed
+        completed = (
+            f", {lost} of them without the model's answer, which is there now" if lost else ""
+        )
         say(
             f"Sent {review.push.sent} clips to project {review.project} {review.title!r}; "
-            f"{review.there} were there{doubles}{copies}."
+            f"{review.there} were there{completed}{doubles}{copies}."
         )
+    if review.unlike:
+        print_problems([_unlike(review.unlike, shown=shown)])
+
+
+def _unlike(count: int, *, shown: bool) -> str:
+    """What is said of clips that were sent the other way before.
+
+    >>> _unlike(3, shown=True)[:45]
+    '3 of the clips are there blind, and stay so: '
+    """
+    how, wish = (
+        ("blind", "with the model's answer")
+        if shown
+        else ("with the model's answer shown", "blind")
+    )
+    return (
+        f"{count} of the clips are there {how}, and stay so: name another project with --project "
+        f"to have them {wish}"
+    )
 
 
 def print_pulled(pulled: Sequence[tuple[ReviewProject, Pull]], *, as_json: bool) -> None:

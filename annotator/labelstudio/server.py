@@ -21,6 +21,17 @@ PAGE = 100  # tasks a page: the server's own limit
 LOOK_UP = 100  # samples in one query: its address stays short enough for any proxy
 
 
+def _filter(name: str, operator: str, kind: str, value: object) -> Json:
+    return {"filter": f"filter:{name}", "operator": operator, "type": kind, "value": value}
+
+
+UNANSWERED = [
+    _filter("tasks:total_annotations", "equal", "Number", 0),
+    _filter("tasks:cancelled_annotations", "equal", "Number", 0),
+    _filter("tasks:draft_exists", "equal", "Boolean", False),
+]
+
+
 @dataclass(frozen=True, slots=True)
 class RemoteProject:
     """A project as the server describes it; `tasks` counts what it holds."""
@@ -147,10 +158,10 @@ class Server:
             )
         expected = sum(len(task.get("predictions", ())) for task in tasks)
         if (answer.prediction_count or 0) == 0 < expected:
-            self._add_predictions(number, dict(zip(numbers, tasks, strict=True)))
+            self.add_predictions(number, dict(zip(numbers, tasks, strict=True)))
         return numbers
 
-    def _add_predictions(self, number: int, tasks: Mapping[int, Json]) -> None:
+    def add_predictions(self, number: int, tasks: Mapping[int, Json]) -> None:
         """Send what the server lost: an import that meets a locked database is done anew without.
 
         Raises:
@@ -168,15 +179,20 @@ class Server:
     def find(self, number: int, samples: Sequence[str]) -> dict[str, list[int]]:
         """The tasks of a project that carry these samples, by sample, oldest first."""
         found: dict[str, list[int]] = {}
-        wanted = set(samples)
-        for first in range(0, len(samples), LOOK_UP):
-            pattern = "^(" + "|".join(samples[first : first + LOOK_UP]) + ")$"
-            wanted_ones = _filter("tasks:data.sample_id", "regex", "String", pattern)
-            for item in self._tasks(number, wanted_ones, include="id,data"):
-                sample = sample_in(item)
-                if sample in wanted:
-                    found.setdefault(sample, []).append(item["id"])
+        for sample, item in self._carrying(number, samples, "id,data"):
+            found.setdefault(sample, []).append(item["id"])
         return {sample: sorted(numbers) for sample, numbers in found.items()}
+
+    def answered(self, number: int, samples: Sequence[str]) -> set[int]:
+        """The tasks carrying these samples that somebody has answered, skipped or begun to."""
+        found = self._carrying(number, samples, "id,data,annotations,draft_exists")
+        return {item["id"] for _, item in found if item["annotations"] or item["draft_exists"]}
+
+    def without_predictions(self, number: int) -> set[int]:
+        """The tasks of a project that have no prediction."""
+        counted = _filter("tasks:total_predictions", "equal", "Number", 0)
+        found = self._tasks(number, counted)  # its count lags behind, if it was cut off
+        return {item["id"] for item in found if not item["predictions"]}
 
     def changed(
         self,
@@ -205,11 +221,19 @@ class Server:
         """The numbers of all tasks in a project."""
         return {item["id"] for item in self._tasks(number, include="id")}
 
-    def annotated(self, task: int) -> bool:
-        """Whether anybody has answered a task or begun to."""
-        with translated(self.address, f"open task {task}"):
-            found = self._client.tasks.get(str(task))
-            return bool(found.annotations or found.drafts)
+    def delete_unanswered(self, number: int, tasks: Sequence[int]) -> None:
+        """Remove those of the tasks that nobody has answered, skipped or begun to.
+
+        The server looks and removes in one request: there is no more time between than it takes.
+        """
+        with translated(self.address, f"remove tasks of project {number}"):
+            self._client.actions.create(
+                id="delete_tasks",
+                project=number,
+                filters={"conjunction": "and", "items": UNANSWERED},
+                ordering=[],
+                selected_items={"all": False, "included": list(tasks)},
+            )
 
     def delete_task(self, task: int) -> None:
         """Remove a task."""
@@ -234,6 +258,19 @@ class Server:
                 title=title,
                 use_blob_urls=True,
             )
+
+    def _carrying(
+        self, number: int, samples: Sequence[str], include: str
+    ) -> Iterator[tuple[str, Json]]:
+        """The tasks of a project that carry these samples, each with its sample."""
+        for first in range(0, len(samples), LOOK_UP):
+            some = samples[first : first + LOOK_UP]
+            pattern = "^(" + "|".join(some) + ")$"
+            wanted = _filter("tasks:data.sample_id", "regex", "String", pattern)
+            for item in self._tasks(number, wanted, include=include):
+                sample = sample_in(item)
+                if sample is not None and sample in some:
+                    yield sample, item
 
     def _tasks(
         self,
@@ -287,10 +324,6 @@ def sample_in(task: Mapping[str, Any]) -> str | None:
     data = task.get("data")
     sample = data.get("sample_id") if isinstance(data, Mapping) else None
     return sample if isinstance(sample, str) else None
-
-
-def _filter(name: str, operator: str, kind: str, value: object) -> Json:
-    return {"filter": f"filter:{name}", "operator": operator, "type": kind, "value": value}
 
 
 def _project(item: Any) -> RemoteProject:

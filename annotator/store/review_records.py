@@ -28,7 +28,8 @@ class ReviewProject:
 class SentTask:
     """A clip in a project; `number` is the task's id on the server, None while that is unknown.
 
-    `shown` says whether the model's answer is there for whoever labels it.
+    `shown` says whether the model's answer is there for whoever labels it; it was sent with that of
+    `model_id`.
     """
 
     sample: str
@@ -36,6 +37,7 @@ class SentTask:
     number: int | None
     state: TaskState
     shown: bool
+    model_id: int
 
 
 @dataclass(frozen=True, slots=True)

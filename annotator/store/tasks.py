@@ -20,7 +20,7 @@ _PROJECT = (
     Project.labels,
     Project.pulled_to,
 )
-_TASK = (Task.sample, Task.clip_id, Task.number, Task.state, Task.shown)
+_TASK = (Task.sample, Task.clip_id, Task.number, Task.state, Task.shown, Task.model_id)
 
 
 def save_project(

@@ -120,7 +120,9 @@ class ReviewMachine(RuleBasedStateMachine):
         self.world.store.begin_sending(project, self.world.model_id, clips, shown=shown)
         for sample, clip in clips.items():
             if sample not in known.tasks or known.tasks[sample].state != "there":
-                known.tasks[sample] = SentTask(sample, clip, None, "sending", shown)
+                known.tasks[sample] = SentTask(
+                    sample, clip, None, "sending", shown, self.world.model_id
+                )
 
     @rule(data=st.data(), samples=st.sets(st.sampled_from(SAMPLES), min_size=1))
     def sent(self, data, samples):
