@@ -1,9 +1,10 @@
 """How a review looks: progress of sending and fetching, what came of it, and agreement."""
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
+from typing import Protocol
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
@@ -16,12 +17,23 @@ from annotator.labelstudio.export import Review
 from annotator.labelstudio.pull import Pull
 from annotator.store.review_records import ReviewProject
 
+
+class Advance(Protocol):
+    """Told how many more are done, and of how many in all."""
+
+    def __call__(self, count: int, total: int | None = ..., /) -> None:
+        """Move the bar."""
+
+
 MAX_PROBLEMS = 20  # lines; --json has all of them
 
 
 @contextmanager
-def counting(what: str, total: int | None) -> Iterator[Callable[[int], None]]:
-    """A bar on the error stream of a terminal; yields what is told how many more are done."""
+def counting(what: str, total: int | None) -> Iterator[Advance]:
+    """A bar on the error stream of a terminal; yields what is told how many more are done.
+
+    It may be told the total, too, where that becomes known only then.
+    """
     console = progress_console()
     bar = Progress(
         TextColumn("{task.description}"),
@@ -34,7 +46,7 @@ def counting(what: str, total: int | None) -> Iterator[Callable[[int], None]]:
     )
     task = bar.add_task(what, total=total)
     with bar:
-        yield lambda count: bar.advance(task, count)
+        yield lambda count, total=total: bar.update(task, advance=count, total=total)
 
 
 def print_review(review: Review, *, shown: bool, dry_run: bool, as_json: bool) -> None:

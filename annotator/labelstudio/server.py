@@ -11,7 +11,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from annotator.errors import UsageError
-from annotator.labelstudio.failures import KEY, URL, ServerFault, translated
+from annotator.labelstudio.failures import KEY, URL, Missing, ServerFault, translated
 
 Json = dict[str, Any]
 
@@ -114,8 +114,11 @@ class Server:
 
     def project(self, number: int) -> RemoteProject:
         """The project of that number."""
-        with translated(self.address, f"open project {number}"):
-            return _project(self._client.projects.get(number))
+        try:
+            with translated(self.address, f"open project {number}"):
+                return _project(self._client.projects.get(number))
+        except Missing as error:
+            raise Missing(f"{error}; name another with --project") from None
 
     def create_project(self, title: str, config: str, **settings: object) -> RemoteProject:
         """Make a project. Where that is uncertain, ask for `projects` before trying again."""

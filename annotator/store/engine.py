@@ -256,7 +256,8 @@ class Store:
             split: only clips of this split.
 
         Raises:
-            UsageError: there is no such score, or the model has no such label.
+            UsageError: there is no such score, the model has no such label, or no clip such a
+                split.
         """
         with self._read() as connection:
             yield from ranking.ranked(connection, model_id, by, limit, label, split)
@@ -285,7 +286,7 @@ class Store:
             return tasks.save_project(connection, server, number, title, labels)
 
     def projects(self, server: str | None = None) -> list[ReviewProject]:
-        """The projects on a server, or all, oldest first."""
+        """The projects on a server, however its address is spelled, or all, oldest first."""
         with self._read() as connection:
             return tasks.projects(connection, server)
 

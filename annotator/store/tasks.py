@@ -7,6 +7,7 @@ from typing import Any
 
 from sqlalchemy import Connection, func, select, update
 
+from annotator.store.addresses import canonical
 from annotator.store.columns import readable
 from annotator.store.database import AnyRow, AnySelect, in_chunks, insert
 from annotator.store.review_records import ProjectCounts, ReviewProject, SentTask
@@ -27,6 +28,8 @@ def save_project(
     connection: Connection, server: str, number: int, title: str, labels: Sequence[str]
 ) -> ReviewProject:
     """Enter a project, or its new title; its labels stay as they were entered first."""
+    known = (p.server for p in projects(connection, server) if p.number == number)
+    server = next(known, server)  # the spelling of its address that was entered first
     row = insert(connection.dialect, Project).values(
         server=server,
         number=number,
@@ -43,11 +46,10 @@ def save_project(
 
 
 def projects(connection: Connection, server: str | None) -> list[ReviewProject]:
-    """Those on a server, or all, oldest first."""
+    """Those on a server, however its address is spelled, or all, oldest first."""
     chosen: Any = select(*_PROJECT).order_by(Project.id)
-    if server is not None:
-        chosen = chosen.where(Project.server == server)
-    return [_project(row) for row in connection.execute(chosen)]
+    found = [_project(row) for row in connection.execute(chosen)]
+    return [p for p in found if server is None or canonical(p.server) == canonical(server)]
 
 
 def counts(connection: Connection) -> tuple[ProjectCounts, ...]:

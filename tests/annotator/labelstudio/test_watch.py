@@ -1,6 +1,7 @@
 """Pulling again and again: when, what of it is told, and what a failing server does to it."""
 
 from collections.abc import Callable
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import islice
@@ -44,7 +45,8 @@ class Watched:
         self.during_sleep: Callable[[], object] = lambda: None
         monkeypatch.setattr(watch, "pull", self._pull)
 
-    def _pull(self, _store, _server, project, *, everything=False) -> Pull:
+    def _pull(self, _store, _server, project, *, everything, progress) -> Pull:
+        progress(1, 3)
         self.asked.append((project, everything))
         outcome = self.outcomes.pop(0)
         if isinstance(outcome, Exception):
@@ -150,3 +152,18 @@ def test_a_project_that_was_removed_costs_itself_alone(watched):
 def test_the_only_project_that_was_removed_ends_it(watched):
     with pytest.raises(Missing, match="project 7"):
         watched(Missing("cannot open project 7")).told(1)
+
+
+def test_progress_is_told_of_each_project_while_it_is_read(watched):
+    many = watched(NEWS, NEWS)
+    told: list[object] = []
+
+    @contextmanager
+    def reading(project):
+        told.append(project.number)
+        yield lambda count, total: told.append((count, total))
+        told.append("read")
+
+    both = [FIRST, replace(FIRST, project_id=2, number=8)]
+    list(pulls(FakeStore(), FakeServer(), both, many.hint, None, False, reading=reading))
+    assert told == [7, (1, 3), "read", 8, (1, 3), "read"]

@@ -252,6 +252,23 @@ def test_a_project_is_known_by_server_and_number(world):
     assert world.store.projects("http://other") == [other]
 
 
+SPELLINGS = ("http://localhost:8080", "HTTP://127.0.0.1:8080/", "http://[::1]:8080",
+             "http://LOCALHOST.:8080//")  # fmt: skip
+OTHERS = ("https://localhost:8080", "http://localhost", "http://localhost:8080/prefix",
+          "http://127.0.0.2:8080")  # fmt: skip
+
+
+@pytest.mark.parametrize("first", SPELLINGS)
+def test_a_server_is_one_however_its_address_is_spelled(first, world):
+    made = world.store.save_project(first, 1, "p", LABELS)
+    for spelling in SPELLINGS:
+        assert world.store.save_project(spelling, 1, "p", LABELS) == made
+        assert world.store.projects(spelling) == [made]
+    for other in OTHERS:
+        assert world.store.projects(other) == []
+        assert world.store.save_project(other, 1, "p", LABELS) != made
+
+
 def test_a_backup_of_the_server_brings_a_deleted_answer_back(world, project):
     given = answer(5, 1, moment(0))
     for answers in ([given], [], [given]):
