@@ -1,7 +1,7 @@
 """How a review looks: progress of sending and fetching, what came of it, and agreement."""
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from typing import Protocol
@@ -11,6 +11,7 @@ from rich.table import Table
 
 from annotator.console import literal, out_console, print_json, progress_console, say
 from annotator.labels.agreement import Agreement
+from annotator.labels.annotators import Annotator
 from annotator.labels.consensus import Consensus
 from annotator.labels.figure import Figure
 from annotator.labelstudio.export import Review
@@ -25,6 +26,7 @@ class Advance(Protocol):
         """Move the bar."""
 
 
+MAX_NAMED = 10  # of the figures that a line is about
 MAX_PROBLEMS = 20  # lines; --json has all of them
 
 
@@ -160,6 +162,7 @@ def _print_agreement(project: ReviewProject, found: Agreement, clips: Sequence[C
     for label, figure in {**found.alpha, "(whole answer)": found.alpha_sets}.items():
         alphas.add_row(literal(label), _value(figure), _interval(figure), str(figure.clips))
     out.print(alphas)
+    _print_reasons("alpha", {**found.alpha, "(whole answer)": found.alpha_sets})
     if found.pairs:
         pairs = Table("pair", "clips", *found.alpha, "mean", title="Cohen's kappa")
         for pair in found.pairs:
@@ -167,14 +170,42 @@ def _print_agreement(project: ReviewProject, found: Agreement, clips: Sequence[C
             who = literal(f"{pair.first} and {pair.second}")
             pairs.add_row(who, str(pair.clips), *kappas, _value(pair.mean))
         out.print(pairs)
-    people = Table(
-        "person", "answers", "like the others", "kappa", "seconds", "unchanged", "unusable"
-    )
+        _print_reasons(
+            "kappa",
+            {
+                f"{pair.first} and {pair.second}, {label}": kappa
+                for pair in found.pairs
+                for label, kappa in pair.kappa.items()
+            },
+        )
+    people = Table("person", "answers", *_OF_PEOPLE)
     for person in found.annotators:
-        overall = person.overall
-        figures = (overall.share, overall.kappa, person.seconds, person.unchanged, person.unusable)
+        figures = [figure_of(person) for figure_of in _OF_PEOPLE.values()]
         people.add_row(literal(person.name), str(person.votes), *map(_value, figures))
     out.print(people)
+    by_name = {person.name: person for person in found.annotators}
+    for what, figure_of in _OF_PEOPLE.items():
+        _print_reasons(what, {name: figure_of(person) for name, person in by_name.items()})
+
+
+_OF_PEOPLE: Mapping[str, Callable[[Annotator], Figure]] = {
+    "like the others": lambda person: person.overall.share,
+    "kappa": lambda person: person.overall.kappa,
+    "seconds": lambda person: person.seconds,
+    "unchanged": lambda person: person.unchanged,
+    "unusable": lambda person: person.unusable,
+}
+
+
+def _print_reasons(what: str, figures: Mapping[str, Figure]) -> None:
+    """Why figures of a table are unknown, a line a reason."""
+    named: dict[str, list[str]] = {}
+    for name, figure in figures.items():
+        if figure.reason is not None:
+            named.setdefault(figure.reason, []).append(name)
+    for reason, names in named.items():
+        more = f" and {len(names) - MAX_NAMED} more" if len(names) > MAX_NAMED else ""
+        say(f"{what} unknown of {'; '.join(names[:MAX_NAMED])}{more}: {reason}.")
 
 
 def _value(figure: Figure) -> str:

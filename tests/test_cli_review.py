@@ -139,6 +139,7 @@ BAD_KEY = {"ANNOTATE_MEDIA_URL": "http://x", "ANNOTATE_MEDIA_KEY": "secret-key"}
 MISTAKES = {
     "no count": (("export",), {}, 2, "--uncertain-top 100"),
     "blind to a table": (("export", "--blind", "--out", "a.csv"), {}, 2, "are of Label Studio"),
+    "no split": ((*SEND, "--split", "nosplit"), {}, 2, "split 'nosplit': no clip has one"),
     "no name": ((*SEND, "--project", ""), {}, 2, "needs a title or a number"),
     "token alone": (SEND, {KEY: "secret-key"}, 2, f"{URL} is not"),
     "address alone": (("pull",), {URL: "http://x"}, 2, f"{KEY} is not"),
