@@ -1,9 +1,10 @@
 """How a review looks: progress of sending and fetching, what came of it, and agreement."""
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
+from typing import Protocol
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
@@ -11,18 +12,31 @@ from rich.table import Table
 from annotator.acquisition.suggest import Suggestions
 from annotator.console import literal, out_console, print_json, progress_console, say
 from annotator.labels.agreement import Agreement
+from annotator.labels.annotators import Annotator
 from annotator.labels.consensus import Consensus
 from annotator.labels.figure import Figure
 from annotator.labelstudio.export import Review
 from annotator.labelstudio.pull import Pull
 from annotator.store.review_records import ReviewProject
 
+
+class Advance(Protocol):
+    """Told how many more are done, and of how many in all."""
+
+    def __call__(self, count: int, total: int | None = ..., /) -> None:
+        """Move the bar."""
+
+
+MAX_NAMED = 10  # of the figures that a line is about
 MAX_PROBLEMS = 20  # lines; --json has all of them
 
 
 @contextmanager
-def counting(what: str, total: int | None) -> Iterator[Callable[[int], None]]:
-    """A bar on the error stream of a terminal; yields what is told how many more are done."""
+def counting(what: str, total: int | None) -> Iterator[Advance]:
+    """A bar on the error stream of a terminal; yields what is told how many more are done.
+
+    It may be told the total, too, where that becomes known only then.
+    """
     console = progress_console()
     bar = Progress(
         TextColumn("{task.description}"),
@@ -35,10 +49,10 @@ def counting(what: str, total: int | None) -> Iterator[Callable[[int], None]]:
     )
     task = bar.add_task(what, total=total)
     with bar:
-        yield lambda count: bar.advance(task, count)
+        yield lambda count, total=total: bar.update(task, advance=count, total=total)
 
 
-def print_review(review: Review, *, dry_run: bool, as_json: bool) -> None:
+def print_review(review: Review, *, shown: bool, dry_run: bool, as_json: bool) -> None:
     """Where clips went for review, or would go, and what could not be sent."""
     if as_json:
         print_json({"dry_run": dry_run, **asdict(review)})
@@ -71,10 +85,33 @@ def print_review(review: Review, *, dry_run: bool, as_json: bool) -> None:
             )
     else:
         doubles = f", {review.push.doubles} doubles removed" if review.push.doubles else ""
+        lost = review.push.completed
+        completed = (
+            f", {lost} of them without the model's answer, which is there now" if lost else ""
+        )
         say(
             f"Sent {review.push.sent} clips to project {review.project} {review.title!r}; "
-            f"{review.there} were there{doubles}{more}."
+            f"{review.there} were there{completed}{doubles}{more}."
         )
+    if review.unlike:
+        print_problems([_unlike(review.unlike, shown=shown)])
+
+
+def _unlike(count: int, *, shown: bool) -> str:
+    """What is said of clips that were sent the other way before.
+
+    >>> _unlike(3, shown=True)[:45]
+    '3 of the clips are there blind, and stay so: '
+    """
+    how, wish = (
+        ("blind", "with the model's answer")
+        if shown
+        else ("with the model's answer shown", "blind")
+    )
+    return (
+        f"{count} of the clips are there {how}, and stay so: name another project with --project "
+        f"to have them {wish}"
+    )
 
 
 def print_pulled(pulled: Sequence[tuple[ReviewProject, Pull]], *, as_json: bool) -> None:
@@ -129,6 +166,7 @@ def _print_agreement(project: ReviewProject, found: Agreement, clips: Sequence[C
     for label, figure in {**found.alpha, "(whole answer)": found.alpha_sets}.items():
         alphas.add_row(literal(label), _value(figure), _interval(figure), str(figure.clips))
     out.print(alphas)
+    _print_reasons("alpha", {**found.alpha, "(whole answer)": found.alpha_sets})
     if found.pairs:
         pairs = Table("pair", "clips", *found.alpha, "mean", title="Cohen's kappa")
         for pair in found.pairs:
@@ -136,14 +174,42 @@ def _print_agreement(project: ReviewProject, found: Agreement, clips: Sequence[C
             who = literal(f"{pair.first} and {pair.second}")
             pairs.add_row(who, str(pair.clips), *kappas, _value(pair.mean))
         out.print(pairs)
-    people = Table(
-        "person", "answers", "like the others", "kappa", "seconds", "unchanged", "unusable"
-    )
+        _print_reasons(
+            "kappa",
+            {
+                f"{pair.first} and {pair.second}, {label}": kappa
+                for pair in found.pairs
+                for label, kappa in pair.kappa.items()
+            },
+        )
+    people = Table("person", "answers", *_OF_PEOPLE)
     for person in found.annotators:
-        overall = person.overall
-        figures = (overall.share, overall.kappa, person.seconds, person.unchanged, person.unusable)
+        figures = [figure_of(person) for figure_of in _OF_PEOPLE.values()]
         people.add_row(literal(person.name), str(person.votes), *map(_value, figures))
     out.print(people)
+    by_name = {person.name: person for person in found.annotators}
+    for what, figure_of in _OF_PEOPLE.items():
+        _print_reasons(what, {name: figure_of(person) for name, person in by_name.items()})
+
+
+_OF_PEOPLE: Mapping[str, Callable[[Annotator], Figure]] = {
+    "like the others": lambda person: person.overall.share,
+    "kappa": lambda person: person.overall.kappa,
+    "seconds": lambda person: person.seconds,
+    "unchanged": lambda person: person.unchanged,
+    "unusable": lambda person: person.unusable,
+}
+
+
+def _print_reasons(what: str, figures: Mapping[str, Figure]) -> None:
+    """Why figures of a table are unknown, a line a reason."""
+    named: dict[str, list[str]] = {}
+    for name, figure in figures.items():
+        if figure.reason is not None:
+            named.setdefault(figure.reason, []).append(name)
+    for reason, names in named.items():
+        more = f" and {len(names) - MAX_NAMED} more" if len(names) > MAX_NAMED else ""
+        say(f"{what} unknown of {'; '.join(names[:MAX_NAMED])}{more}: {reason}.")
 
 
 def _value(figure: Figure) -> str:

@@ -76,14 +76,37 @@ def test_twice_is_once_and_a_dry_run_is_nothing(folder, label_studio):
     assert (dry.json["project"], dry.json["chosen"], dry.json["there"]) == (None, CLIPS, 0)
     first = command(folder, "export", *options, **environ)
     assert first.code == 0, first.err
-    assert first.json["push"] == {"sent": CLIPS, "there": 0, "doubles": 0}
+    assert first.json["push"] == {"sent": CLIPS, "there": 0, "doubles": 0, "completed": 0}
     again = command(folder, "export", *options, **environ)
-    assert again.json["push"] == {"sent": 0, "there": CLIPS, "doubles": 0}
+    assert again.json["push"] == {"sent": 0, "there": CLIPS, "doubles": 0, "completed": 0}
     number = str(first.json["project"])
     pulled = command(folder, "pull", "--project", number, "--json", **environ)
     assert pulled.json["projects"][0]["new"] == 0
     agreed = command(folder, "agreement", "--project", number, "--json")
     assert agreed.json["projects"][0]["agreement"]["votes"] == 0
+
+
+@pytest.mark.parametrize(
+    ("first", "then", "said"),
+    [
+        ("--preannotate", "--blind", "with the model's answer shown, and stay so"),
+        ("--blind", "--preannotate", "blind, and stay so"),
+    ],
+)
+def test_clips_that_were_sent_the_other_way_stay_so_and_it_is_said(
+    first, then, said, folder, label_studio
+):
+    environ = server_of(label_studio)
+    options = ("--uncertain-top", 2, "--project", f"cli {time.time_ns()}")
+    sent = command(folder, "export", *options, first, "--json", **environ)
+    assert (sent.json["push"]["sent"], sent.json["unlike"]) == (2, 0)
+    for dry in ((), ("--dry-run",)):
+        again = command(folder, "export", *options, then, *dry, **environ)
+        assert f"2 of the clips are there {said}: name another project with --project" in again.err
+        assert command(folder, "export", *options, then, *dry, "--json", **environ).json[
+            "unlike"
+        ] == 2  # fmt: skip
+    assert command(folder, "export", *options, first, "--json", **environ).json["unlike"] == 0
 
 
 def test_a_server_that_got_no_clips_is_told_from_one_that_did(folder, label_studio):
@@ -119,6 +142,7 @@ BAD_KEY = {"ANNOTATE_MEDIA_URL": "http://x", "ANNOTATE_MEDIA_KEY": "secret-key"}
 MISTAKES = {
     "no count": (("export",), {}, 2, "--uncertain-top 100"),
     "blind to a table": (("export", "--blind", "--out", "a.csv"), {}, 2, "are of Label Studio"),
+    "no split": ((*SEND, "--split", "nosplit"), {}, 2, "split 'nosplit': no clip has one"),
     "no name": ((*SEND, "--project", ""), {}, 2, "needs a title or a number"),
     "token alone": (SEND, {KEY: "secret-key"}, 2, f"{URL} is not"),
     "address alone": (("pull",), {URL: "http://x"}, 2, f"{KEY} is not"),

@@ -153,7 +153,7 @@ def export(
             return
         asked = _Asked(named or workspace.title, shown, overlap, dry_run, days, out)
         review = _review(store, workspace, model, ranking, selecting, asked)
-    review_console.print_review(review, dry_run=dry_run, as_json=as_json)
+    review_console.print_review(review, shown=shown, dry_run=dry_run, as_json=as_json)
     raise SystemExit(1 if review.failed else 0)
 
 

@@ -10,6 +10,8 @@ from annotator.commands.options import json_option, resamples_option, workspace_
 from annotator.errors import UsageError
 
 if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
     from annotator.labelstudio.server import Server
     from annotator.store.engine import Store
     from annotator.store.review_records import ReviewProject
@@ -67,8 +69,12 @@ def pull(
     with workspace.open_store() as store:
         server = connect()
         projects = chosen_projects(store, server.address, named)
-        hint = workspace.pull_hint
-        for pulled in pulls(store, server, projects, hint, every if watch else None, everything):
+        hint, every_s = workspace.pull_hint, every if watch else None
+
+        def reading(project: "ReviewProject") -> "AbstractContextManager[review_console.Advance]":
+            return review_console.counting(f"reading project {project.number}", None)
+
+        for pulled in pulls(store, server, projects, hint, every_s, everything, reading=reading):
             if isinstance(pulled, ServerFault):
                 review_console.print_problems([str(pulled)])
             else:

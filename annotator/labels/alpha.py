@@ -20,9 +20,12 @@ from annotator.metrics.inputs import Array
 
 Counts = NDArray[np.int64]  # (clips, values): how many people gave each value
 
+ONE_PERSON = "one person only gave usable answers"
 NO_CLIP = "no clip with two usable answers"
 ONE_CLIP = "only one clip with two usable answers: the disagreement within is all there is"
 CONSTANT = "all answers are the same: chance would agree as well"
+NOBODY = "nobody chose it: chance would agree as well"
+EVERYBODY = "everybody always chose it: chance would agree as well"
 
 SET_CELLS = 20_000_000  # clips × sets × sets: the package's arrays of them take 160 MB each
 
@@ -41,7 +44,7 @@ def label_alphas(
     1000 clips of 6 labels, since the package knows no weights.
     """
     judged = _judged(clips)
-    reason = _too_few(judged)
+    reason = _too_few(judged, clips)
     if reason:
         return {label: Figure(None, len(judged), reason) for label in labels}
     tables = {label: _yes_no(list(judged.values()), label) for label in labels}
@@ -52,7 +55,10 @@ def label_alphas(
 
     drawn = _numbered([groups[clip] for clip in judged] if groups is not None else list(judged))
     found = bootstrap(measure, drawn, resamples=resamples)
-    figures = {label: Figure(None, len(judged), CONSTANT) for label in labels}
+    figures = {
+        label: Figure(None, len(judged), EVERYBODY if table[:, 1].any() else NOBODY)
+        for label, table in tables.items()
+    }
     for label, interval in found.items():
         low, high = _known(interval.low), _known(interval.high)
         figures[label] = Figure(interval.value, len(judged), low=low, high=high)
@@ -65,7 +71,7 @@ def set_alpha(clips: ByClip) -> Figure:
     Without an interval: the package needs memory for clips × sets × sets, and time in proportion.
     """
     judged = _judged(clips)
-    reason = _too_few(judged)
+    reason = _too_few(judged, clips)
     if reason:
         return Figure(None, len(judged), reason)
     picked = {vote.labels for votes in judged.values() for vote in votes}
@@ -107,9 +113,12 @@ def _judged(clips: ByClip) -> dict[int, list[Vote]]:
     return {clip: votes for clip, votes in judged.items() if len(votes) >= 2}
 
 
-def _too_few(judged: ByClip) -> str | None:
+def _too_few(judged: ByClip, clips: ByClip) -> str | None:
     """Why there is no alpha; of one clip it would be 0 whatever the answers."""
-    return {0: NO_CLIP, 1: ONE_CLIP}.get(len(judged))
+    if judged:
+        return ONE_CLIP if len(judged) == 1 else None
+    people = {vote.annotator for votes in clips.values() for vote in usable(votes)}
+    return ONE_PERSON if len(people) == 1 else NO_CLIP
 
 
 def _yes_no(clips: Sequence[Sequence[Vote]], label: str) -> Counts:

@@ -21,6 +21,7 @@ from annotator.store.review_records import Answer, AnswerState, GivenLabel
 MAX_COMMENT = 10_000  # characters that are kept
 MAX_RESULT = 200_000  # characters of an answer's own words
 MAX_NUMBER = 2**63 - 1  # that a database takes
+MAX_PERSON = 10**18 - 1  # digits that `_CALLED` reads, too
 MAX_SHOWN = 60  # characters of a label nobody asked for
 FIRST_YEAR = 1970
 
@@ -51,7 +52,8 @@ def read_task(raw: Json, shape: Interface, people: Mapping[int, str]) -> TaskAns
     Args:
         raw: the task.
         shape: what the project asks.
-        people: user number → email; others are called by their number.
+        people: user number → email; others are called by their number. Whose answer it is the
+            server forgets when it removes a user: each such is of somebody of its own.
 
     Raises:
         Unreadable: the task or one of its answers is not one. All of the task is then to be left
@@ -120,10 +122,13 @@ def _answer(
         odd.append(f"{shape.neutral} and a label: the label counts")
     if unusable and picked and not skipped:
         odd.append("unusable and a label: the clip counts as unusable")
+    number = _number(raw.get("id"), "an answer's number")
+    person = _person(raw.get("completed_by"))
     answer = Answer(
-        number=_number(raw.get("id"), "an answer's number"),
+        number=number,
         task=task,
-        annotator=_person(raw.get("completed_by"), people),
+        annotator=_name(person, number, people),
+        person=person,
         state=_state(skipped, unusable, bool(labels) or neutral),
         labels=labels,
         neutral=neutral,
@@ -198,12 +203,16 @@ def _offered(name: str, shape: Interface) -> bool:
     return name in shape.labels or name == shape.neutral
 
 
-def _person(raw: object, people: Mapping[int, str]) -> str:
-    """The server gives a number, or an object with it."""
+def _person(raw: object) -> int | None:
+    """The server gives a number, or an object with it; nothing of a user who was removed."""
     number = raw.get("id") if isinstance(raw, Mapping) else raw
-    if type(number) is not int:
-        return "nobody known"
-    return people.get(number, f"user {number}")
+    return number if type(number) is int and 0 < number <= MAX_PERSON else None
+
+
+def _name(person: int | None, answer: int, people: Mapping[int, str]) -> str:
+    if person is None:
+        return f"removed user (answer {answer})"
+    return people.get(person, f"user {person}")
 
 
 def _seconds(raw: object) -> float | None:

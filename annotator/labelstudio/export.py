@@ -1,7 +1,7 @@
 """Choose clips for review, cut them for a browser, and send them or write them to a file."""
 
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -60,16 +60,18 @@ class Parcel:
 class Review:
     """What came of it: where clips went, the push if there was one, and what was left out.
 
-    `there` counts tasks that were there before. `project` is None where there is none yet, `push`
-    where nothing was sent. `out` is the file that was written in a server's place, and `storage`
-    the folder that Label Studio is to serve the excerpts from, if it is to. Of those chosen `audit`
-    were drawn at random.
+    `there` counts tasks that were there before, and `unlike` those of them that show the model's
+    answer where blind ones were asked for, or the other way round: they stay so. `project` is None
+    where there is none yet, `push` where nothing was sent. `out` is the file that was written in a
+    server's place, and `storage` the folder that Label Studio is to serve the excerpts from, if it
+    is to. Of those chosen `audit` were drawn at random.
     """
 
     title: str
     chosen: int
     copies: int
     there: int = 0
+    unlike: int = 0
     project: int | None = None
     push: Push | None = None
     out: Path | None = None
@@ -135,7 +137,9 @@ def look(store: Store, server: Server | None, wanted: Wanted, chosen: Chosen) ->
     if server is None or remote is None:
         return review
     there = server.find(remote.number, sorted(chosen.clips))
-    return replace(review, project=remote.number, there=len(there))
+    ours = [p.project_id for p in store.projects(server.address) if p.number == remote.number]
+    unlike = sum(_unlike(store, project, there.keys(), wanted.shown) for project in ours)
+    return replace(review, project=remote.number, there=len(there), unlike=unlike)
 
 
 def send(
@@ -164,13 +168,16 @@ def send(
         done = push(
             store, server, project, model_id, parcel.outgoing, shown=shown, progress=progress
         )
-        if shown and done.sent and server.project(project.number).model_version != version:
+        changed = done.sent or done.completed
+        if shown and changed and server.project(project.number).model_version != version:
             # An older project shows the version it was made with, and none to those left blind.
             server.update_project(
                 project.number, model_version=version, show_collab_predictions=True
             )
+    samples = {task.sample for task in parcel.outgoing}
+    unlike = _unlike(store, project.project_id, samples, shown)
     review = _packed(parcel)
-    return replace(review, project=project.number, there=done.there, push=done)
+    return replace(review, project=project.number, there=done.there, unlike=unlike, push=done)
 
 
 def write(parcel: Parcel, out: Path) -> Review:
@@ -183,6 +190,12 @@ def write(parcel: Parcel, out: Path) -> Review:
     with destination(out) as file:
         json.dump([task.payload for task in parcel.outgoing], file, indent=1)
     return replace(_packed(parcel), out=out, storage=parcel.hosting.storage)
+
+
+def _unlike(store: Store, project_id: int, samples: Collection[str], shown: bool) -> int:
+    """How many of the samples' tasks do not show the model's answer as `shown` says."""
+    book = store.tasks(project_id)
+    return sum(task.sample in samples and task.shown is not shown for task in book)
 
 
 def _packed(parcel: Parcel) -> Review:

@@ -1,4 +1,7 @@
-"""What a model says of tasks that Label Studio asks about, in their order, one answer each.
+"""What a model says of tasks that Label Studio asks about, in their order, one result each.
+
+A task without an answer gets an empty list, of which Label Studio keeps nothing: it asks again
+when the task is opened next. An empty prediction would stay as that version's answer for ever.
 
 A task is known by its sample alone. An answer in the database is given as it is; without one the
 features of earlier runs are put through the model, if they are of its extractors and of the same
@@ -27,6 +30,7 @@ _SAMPLE = re.compile(r"[0-9a-f]{16}")
 _log = logging.getLogger(__name__)
 
 OutOfTime = Callable[[], bool]
+Result = Json | list[Json]  # a prediction, or an empty list
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +90,7 @@ class LiveAnswers:
         )
         self._one_at_a_time = Lock()
 
-    def __call__(self, tasks: Sequence[object], out_of_time: OutOfTime) -> list[Json]:
+    def __call__(self, tasks: Sequence[object], out_of_time: OutOfTime) -> list[Result]:
         """One result a task, in order; those without an answer, or too late for one, are empty.
 
         Args:
@@ -96,7 +100,7 @@ class LiveAnswers:
         Raises:
             EnvironmentFault: the database or the device cannot do it.
         """
-        results: list[Json] = []
+        results: list[Result] = []
         for first in range(0, len(tasks), TASKS):
             samples = [_sample(task) for task in tasks[first : first + TASKS]]
             scores = {} if out_of_time() else self._scores(samples, out_of_time)
@@ -140,13 +144,13 @@ class LiveAnswers:
         extractors = self.answering.model.extractors
         return self.answering.cache.fitting(clip.content_hash, clip.bounds, extractors, clip.text)
 
-    def _result(self, scores: ClipScores | None) -> Json:
+    def _result(self, scores: ClipScores | None) -> Result:
         if scores is not None:
             try:
                 return _with_uncertainty(prediction(scores, self._sent), scores)
             except (ValueError, KeyError, ZeroDivisionError) as error:
                 _log.warning("a stored answer is of no use (%s)", type(error).__name__)
-        return {"model_version": self.answering.version, "score": 0.0, "result": []}
+        return []
 
 
 def _with_uncertainty(said: Json, scores: ClipScores) -> Json:

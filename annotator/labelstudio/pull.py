@@ -1,6 +1,6 @@
 """Fetch what people answered: every answer of every person, as far as it has changed."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from itertools import islice
@@ -17,18 +17,20 @@ from annotator.labelstudio.answers import (
 from annotator.labelstudio.interface import Interface, interface
 from annotator.labelstudio.server import Server, sample_in
 from annotator.store.engine import Store
-from annotator.store.review_records import Answer, Pulled, ReviewProject, SentTask
+from annotator.store.review_records import Answer, ReviewProject, SavedAnswers, SentTask
 
 OVERLAP = timedelta(seconds=5)  # what a server commits late
 CHUNK = 200  # tasks saved at a time
 MAX_NAMED = 10  # tasks that a line names
+
+Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True, slots=True)
 class Pull:
     """What came of a pull: answers by what became of them, tasks lost, and what is odd."""
 
-    answers: Pulled
+    answers: SavedAnswers
     tasks: int
     gone: int
     problems: tuple[str, ...]
@@ -40,7 +42,7 @@ def pull(
     project: ReviewProject,
     *,
     everything: bool = False,
-    progress: Callable[[int], None] = lambda _count: None,
+    progress: Progress = lambda _count, _total: None,
 ) -> Pull:
     """Fetch the tasks that changed since the last pull, and make their answers ours.
 
@@ -52,7 +54,8 @@ def pull(
         server: to ask.
         project: on it.
         everything: ask for all tasks again; what is known stays as it is.
-        progress: told how many tasks have been read since it was last told.
+        progress: told how many tasks have been read since it was last told, and how many there
+            are to read.
 
     Raises:
         ServerFault: the server does not answer. What was saved stays, and the next pull asks for
@@ -66,11 +69,12 @@ def pull(
     for raw in found:
         pulling.take(raw)
         if len(pulling.found) >= CHUNK:
-            progress(len(pulling.found))
+            progress(len(pulling.found), pulling.total)
             pulling.save(None)
-    progress(len(pulling.found))
+    progress(len(pulling.found), pulling.total)
     pulling.save(None)
-    gone = pulling.find_gone() if held != len(pulling.ours) or pulling.foreign else 0
+    others = pulling.foreign or pulling.doubles
+    gone = pulling.find_gone() if held != len(pulling.ours) or others else 0
     if gone:
         pulling.take_successors()
     pulling.save(newest)
@@ -81,18 +85,20 @@ def pull(
 class _Pulling:
     """One pull under way. `ours` are our tasks by their number, `foreign` those of others.
 
-    `doubles` are those of the others that carry a sample of ours.
+    `doubles` are tasks, and their samples, which are there a second time. What people say of them
+    they say of the same clip.
     """
 
     store: Store
     server: Server
     project: ReviewProject
-    saved: Pulled = field(default_factory=Pulled)
+    saved: SavedAnswers = field(default_factory=SavedAnswers)
     tasks: int = 0
+    total: int = 0
     unread: bool = False
     problems: list[str] = field(default_factory=list)
     foreign: set[int] = field(default_factory=set)
-    doubles: list[Mapping[str, object]] = field(default_factory=list)
+    doubles: dict[int, str] = field(default_factory=dict)
     found: dict[int, Sequence[Answer]] = field(default_factory=dict)
     shape: Interface = field(init=False)
     ours: dict[int, str] = field(init=False)
@@ -118,12 +124,15 @@ class _Pulling:
         newest change of before the reading began, which begins anew.
         """
         number = self.project.number
-        found = list(islice(self.server.changed(number, since), servers.PAGE + 1))
+        found = list(islice(self.server.changed(number, since, self._count), servers.PAGE + 1))
         if len(found) <= servers.PAGE:
             return found, max(filter(None, map(self._changed_at, found)), default=None)
         last = self.server.changed_last(number)
         newest = None if last is None else self._changed_at(last)
-        return self.server.changed(number, since), newest
+        return self.server.changed(number, since, self._count), newest
+
+    def _count(self, total: int) -> None:
+        self.total = total
 
     def _changed_at(self, raw: Json) -> datetime | None:
         try:
@@ -140,23 +149,21 @@ class _Pulling:
             self.unread = True
             return
         sample = sample_in(raw)
-        if not self._is_ours(read.task, sample):
+        if sample is None or sample not in self._book:
             self.foreign.add(read.task)
-            if sample in self._book:
-                self.doubles.append(raw)
             return
+        if not self._is_ours(read.task, sample):
+            self.doubles[read.task] = sample
         self.tasks += 1
         self.problems += read.problems
         self.found[read.task] = read.answers
 
-    def _is_ours(self, number: int, sample: str | None) -> bool:
-        """Whether it is the task of a sample of ours: numbers alone are used again by servers.
+    def _is_ours(self, number: int, sample: str) -> bool:
+        """Whether it is the task that we know of a sample of ours.
 
         One that a push was sending when it was cut off, or that had gone and is back, is there.
         """
-        known = None if sample is None else self._book.get(sample)
-        if known is None:
-            return False
+        known = self._book[sample]
         if known.state == "there":
             return known.number == number
         if number in self.ours:  # of a task that was removed
@@ -180,31 +187,40 @@ class _Pulling:
             self.found,
             None if self.unread else pulled_to,
             self.project.pulled_to,
+            self.doubles,
         )
         self.found = {}
 
     def find_gone(self) -> int:
         """Write down which of our tasks are no longer there; their answers stay."""
-        there = self.server.task_numbers(self.project.number) - self.foreign
+        there = self.server.task_numbers(self.project.number) - self.foreign - self.doubles.keys()
         return self.store.gone(self.project.project_id, sorted(self.ours.keys() - there))
 
     def take_successors(self) -> None:
-        """Read doubles again whose task turned out to be gone: now they are ours.
-
-        The next pull would not: they changed before where it begins.
-        """
+        """Know doubles as ours whose task turned out to be gone."""
         self._read_book()
-        doubles, self.doubles = self.doubles, []
-        self.foreign -= {int(str(raw["id"])) for raw in doubles}
-        for raw in doubles:
-            self.take(raw)
+        self.doubles = {
+            n: sample for n, sample in self.doubles.items() if not self._is_ours(n, sample)
+        }
 
     def odd(self) -> tuple[str, ...]:
         """What is odd about what was read, a line each."""
-        if not self.foreign:
-            return tuple(self.problems)
-        named = ", ".join(str(number) for number in sorted(self.foreign)[:MAX_NAMED])
-        more = ", ..." if len(self.foreign) > MAX_NAMED else ""
-        count = "1 task is" if len(self.foreign) == 1 else f"{len(self.foreign)} tasks are"
-        line = f"{count} not ours or doubles of ours, and left alone: {named}{more}"
-        return (*self.problems, line)
+        lines = list(self.problems)
+        if self.foreign:
+            lines.append(f"{_named(self.foreign)} not ours, and left alone")
+        if self.doubles:
+            lines.append(f"{_named(self.doubles)} there a second time: answers to both count")
+        return tuple(lines)
+
+
+def _named(numbers: Collection[int]) -> str:
+    """How many tasks, and which.
+
+    >>> _named([7]), _named([9, 8])
+    ('1 task (7) is', '2 tasks (8, 9) are')
+    """
+    named = ", ".join(str(number) for number in sorted(numbers)[:MAX_NAMED])
+    more = ", ..." if len(numbers) > MAX_NAMED else ""
+    return (
+        f"1 task ({named}) is" if len(numbers) == 1 else f"{len(numbers)} tasks ({named}{more}) are"
+    )

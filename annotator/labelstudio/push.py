@@ -19,7 +19,7 @@ from annotator.labelstudio.interface import interface
 from annotator.labelstudio.payload import Json, check
 from annotator.labelstudio.server import Server
 from annotator.store.engine import Store
-from annotator.store.review_records import ReviewProject, TaskReason
+from annotator.store.review_records import ReviewProject, SentTask, TaskReason
 
 BATCH = 500  # tasks a request: 1.7 s on two cores, where 100 take twice as long in all
 ATTEMPTS = 4  # to send a batch
@@ -42,11 +42,15 @@ class Outgoing:
 
 @dataclass(frozen=True, slots=True)
 class Push:
-    """What came of a push: tasks sent now, found to be there already, and removed as doubles."""
+    """What came of a push: tasks sent now, found to be there already, and removed as doubles.
+
+    `completed` counts tasks whose predictions the server had lost; they are there now.
+    """
 
     sent: int
     there: int
     doubles: int
+    completed: int = 0
 
 
 Sleep = Callable[[float], None]
@@ -92,7 +96,8 @@ def push(
         batch = rest[first : first + BATCH]
         sending.send(batch)
         progress(len(batch))
-    return Push(len(rest), len(there), sending.remove_doubles())
+    doubles = sending.remove_doubles()
+    return Push(len(rest), len(there), doubles, sending.complete(outgoing))
 
 
 @dataclass(slots=True)
@@ -123,12 +128,8 @@ class _Sending:
         lost = {s: n for s, n in there.items() if s in asked and s not in found}
         self.store.gone(self.project.project_id, sorted(lost.values()))
         there = {sample: number for sample, number in there.items() if sample not in lost}
-        new = {
-            sample: clip
-            for sample, clip in wanted.items()
-            if sample in found and sample not in there
-        }
-        self._enter(new)
+        known = {task.sample for task in book}
+        self._enter_found({s: n for s, n in found.items() if s in wanted.keys() - known}, wanted)
         self._note({sample: found_at for sample, found_at in found.items() if sample not in there})
         return (set(there) | set(found)) & set(wanted)
 
@@ -174,20 +175,56 @@ class _Sending:
     def remove_doubles(self) -> int:
         """Remove what arrived twice, but never what somebody has answered; returns how many.
 
-        Which of several stays is written down first: answers are fetched from that one alone.
+        Which of several stays is written down first: it is the one we know, where it may.
         """
-        removed = 0
+        number = self.project.number
         book = self.store.tasks(self.project.project_id)
         known = {task.number for task in book if task.state == "there"}
-        found = self.server.find(self.project.number, sorted(self.unsure))
+        found = self.server.find(number, sorted(self.unsure))
+        several = {sample: numbers for sample, numbers in found.items() if len(numbers) > 1}
+        answered = self.server.answered(number, sorted(several))
+        extra: set[int] = set()
         for sample, numbers in found.items():
-            answered = [n for n in numbers if len(numbers) > 1 and self.server.annotated(n)]
-            staying = answered or [next((n for n in numbers if n in known), numbers[0])]
-            self._note({sample: next((n for n in staying if n in known), staying[0])})
-            for number in sorted(set(numbers) - set(staying)):
-                self.server.delete_task(number)
-                removed += 1
-        return removed
+            staying = [n for n in numbers if n in answered] or numbers
+            kept = next((n for n in staying if n in known), staying[0])
+            self._note({sample: kept})
+            extra |= set(numbers) - answered - {kept}
+        if not extra:
+            return 0
+        self.server.delete_unanswered(number, sorted(extra))
+        left = self.server.find(number, sorted(several))
+        return len(extra.difference(*left.values()))
+
+    def complete(self, outgoing: Sequence[Outgoing]) -> int:
+        """Send the predictions that are missing; returns of how many tasks.
+
+        An import that ended uncertainly may have lost them, and does not say. Those of other
+        models' tasks are not ours to send.
+        """
+        if not self.shown:
+            return 0
+        payloads = {task.sample: task.payload for task in outgoing}
+        bare = self.server.without_predictions(self.project.number)
+        missing = {
+            task.number: payloads[task.sample]
+            for task in self.store.tasks(self.project.project_id)
+            if task.number in bare and task.sample in payloads and self._ours_to_show(task)
+        }
+        if missing:
+            self.server.add_predictions(self.project.number, missing)
+        return len(missing)
+
+    def _ours_to_show(self, task: SentTask) -> bool:
+        return task.state == "there" and task.shown and task.model_id == self.model_id
+
+    def _enter_found(self, numbers: Mapping[str, int], clips: Mapping[str, int]) -> None:
+        """Enter tasks that our book lacks as what they are: shown if they have a prediction."""
+        if not numbers:
+            return
+        bare = self.server.without_predictions(self.project.number)
+        for shown in (True, False):
+            some = {s: clips[s] for s, number in numbers.items() if (number not in bare) == shown}
+            self.store.begin_sending(self.project.project_id, self.model_id, some, shown=shown)
 
     def _enter(self, samples: Mapping[str, int]) -> None:
         self.store.begin_sending(

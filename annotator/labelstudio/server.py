@@ -4,14 +4,14 @@ The SDK is imported here alone: that takes seconds. What it returns is hostile u
 """
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlsplit
 
 from annotator.errors import UsageError
-from annotator.labelstudio.failures import KEY, URL, ServerFault, translated
+from annotator.labelstudio.failures import KEY, URL, Missing, ServerFault, translated
 
 Json = dict[str, Any]
 
@@ -20,6 +20,17 @@ IMPORT_TIMEOUT_S = 300.0  # a slow server takes long over 500 tasks
 PAGE = 100  # tasks a page: the server's own limit
 MAX_NAME = 200  # characters of what a server calls itself and us
 LOOK_UP = 100  # samples in one query: its address stays short enough for any proxy
+
+
+def _filter(name: str, operator: str, kind: str, value: object) -> Json:
+    return {"filter": f"filter:{name}", "operator": operator, "type": kind, "value": value}
+
+
+UNANSWERED = [
+    _filter("tasks:total_annotations", "equal", "Number", 0),
+    _filter("tasks:cancelled_annotations", "equal", "Number", 0),
+    _filter("tasks:draft_exists", "equal", "Boolean", False),
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,8 +125,11 @@ class Server:
 
     def project(self, number: int) -> RemoteProject:
         """The project of that number."""
-        with translated(self.address, f"open project {number}"):
-            return _project(self._client.projects.get(number))
+        try:
+            with translated(self.address, f"open project {number}"):
+                return _project(self._client.projects.get(number))
+        except Missing as error:
+            raise Missing(f"{error}; name another with --project") from None
 
     def create_project(self, title: str, config: str, **settings: object) -> RemoteProject:
         """Make a project. Where that is uncertain, ask for `projects` before trying again."""
@@ -158,10 +172,10 @@ class Server:
             )
         expected = sum(len(task.get("predictions", ())) for task in tasks)
         if (answer.prediction_count or 0) == 0 < expected:
-            self._add_predictions(number, dict(zip(numbers, tasks, strict=True)))
+            self.add_predictions(number, dict(zip(numbers, tasks, strict=True)))
         return numbers
 
-    def _add_predictions(self, number: int, tasks: Mapping[int, Json]) -> None:
+    def add_predictions(self, number: int, tasks: Mapping[int, Json]) -> None:
         """Send what the server lost: an import that meets a locked database is done anew without.
 
         Raises:
@@ -179,26 +193,37 @@ class Server:
     def find(self, number: int, samples: Sequence[str]) -> dict[str, list[int]]:
         """The tasks of a project that carry these samples, by sample, oldest first."""
         found: dict[str, list[int]] = {}
-        wanted = set(samples)
-        for first in range(0, len(samples), LOOK_UP):
-            pattern = "^(" + "|".join(samples[first : first + LOOK_UP]) + ")$"
-            wanted_ones = _filter("tasks:data.sample_id", "regex", "String", pattern)
-            for item in self._tasks(number, wanted_ones, include="id,data"):
-                sample = sample_in(item)
-                if sample in wanted:
-                    found.setdefault(sample, []).append(item["id"])
+        for sample, item in self._carrying(number, samples, "id,data"):
+            found.setdefault(sample, []).append(item["id"])
         return {sample: sorted(numbers) for sample, numbers in found.items()}
 
-    def changed(self, number: int, since: datetime | None) -> Iterator[Json]:
+    def answered(self, number: int, samples: Sequence[str]) -> set[int]:
+        """The tasks carrying these samples that somebody has answered, skipped or begun to."""
+        found = self._carrying(number, samples, "id,data,annotations,draft_exists")
+        return {item["id"] for _, item in found if item["annotations"] or item["draft_exists"]}
+
+    def without_predictions(self, number: int) -> set[int]:
+        """The tasks of a project that have no prediction."""
+        counted = _filter("tasks:total_predictions", "equal", "Number", 0)
+        found = self._tasks(number, counted)  # its count lags behind, if it was cut off
+        return {item["id"] for item in found if not item["predictions"]}
+
+    def changed(
+        self,
+        number: int,
+        since: datetime | None,
+        counted: Callable[[int], None] = lambda _total: None,
+    ) -> Iterator[Json]:
         """The tasks of a project that changed after a moment, or all, with their annotations.
 
-        Up to PAGE of them are as they were at one moment.
+        Up to PAGE of them are as they were at one moment. `counted` is told how many there are
+        before the first.
         """
         newer = []
         if since is not None:
             moment = since.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
             newer = [_filter("tasks:updated_at", "greater", "Datetime", moment)]
-        yield from self._tasks(number, *newer)
+        yield from self._tasks(number, *newer, counted=counted)
 
     def changed_last(self, number: int) -> Json | None:
         """Of a project's tasks the one that changed last, its number and time only."""
@@ -210,11 +235,19 @@ class Server:
         """The numbers of all tasks in a project."""
         return {item["id"] for item in self._tasks(number, include="id")}
 
-    def annotated(self, task: int) -> bool:
-        """Whether anybody has answered a task or begun to."""
-        with translated(self.address, f"open task {task}"):
-            found = self._client.tasks.get(str(task))
-            return bool(found.annotations or found.drafts)
+    def delete_unanswered(self, number: int, tasks: Sequence[int]) -> None:
+        """Remove those of the tasks that nobody has answered, skipped or begun to.
+
+        The server looks and removes in one request: there is no more time between than it takes.
+        """
+        with translated(self.address, f"remove tasks of project {number}"):
+            self._client.actions.create(
+                id="delete_tasks",
+                project=number,
+                filters={"conjunction": "and", "items": UNANSWERED},
+                ordering=[],
+                selected_items={"all": False, "included": list(tasks)},
+            )
 
     def delete_task(self, task: int) -> None:
         """Remove a task."""
@@ -222,9 +255,10 @@ class Server:
             self._client.tasks.delete(str(task))
 
     def people(self) -> dict[int, str]:
-        """The users the token may see: number → email."""
+        """The users the token may see: number → email; of removed ones it says no more."""
         with translated(self.address, "list users"):
-            return {int(user.id): str(user.email) for user in self._client.users.list()}
+            users = {int(user.id): str(user.email) for user in self._client.users.list()}
+        return {number: email for number, email in users.items() if "@" in email}
 
     def add_local_storage(self, number: int, folder: str, title: str) -> None:
         """Let a project serve the files in a folder of the server's; what is there stays."""
@@ -239,7 +273,26 @@ class Server:
                 use_blob_urls=True,
             )
 
-    def _tasks(self, number: int, *filters: Json, include: str | None = None) -> Iterator[Json]:
+    def _carrying(
+        self, number: int, samples: Sequence[str], include: str
+    ) -> Iterator[tuple[str, Json]]:
+        """The tasks of a project that carry these samples, each with its sample."""
+        for first in range(0, len(samples), LOOK_UP):
+            some = samples[first : first + LOOK_UP]
+            pattern = "^(" + "|".join(some) + ")$"
+            wanted = _filter("tasks:data.sample_id", "regex", "String", pattern)
+            for item in self._tasks(number, wanted, include=include):
+                sample = sample_in(item)
+                if sample is not None and sample in some:
+                    yield sample, item
+
+    def _tasks(
+        self,
+        number: int,
+        *filters: Json,
+        include: str | None = None,
+        counted: Callable[[int], None] = lambda _total: None,
+    ) -> Iterator[Json]:
         """Tasks in the order of their numbers, page by page.
 
         A page begins after the last one's tasks. Counted pages would shift, and tasks fall between
@@ -252,6 +305,8 @@ class Server:
                 rest = [*filters, _filter("tasks:id", "greater", "Number", last)]
                 found, total = self._page(number, rest, "tasks:id", PAGE, include)
                 numbers = [int(item["id"]) for item in found]
+            if last == 0:
+                counted(total)
             more = len(found) < total
             if more and (not found or min(numbers) <= last):
                 raise ServerFault(
@@ -283,10 +338,6 @@ def sample_in(task: Mapping[str, Any]) -> str | None:
     data = task.get("data")
     sample = data.get("sample_id") if isinstance(data, Mapping) else None
     return sample if isinstance(sample, str) else None
-
-
-def _filter(name: str, operator: str, kind: str, value: object) -> Json:
-    return {"filter": f"filter:{name}", "operator": operator, "type": kind, "value": value}
 
 
 def _project(item: Any) -> RemoteProject:

@@ -2,18 +2,19 @@
 
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 from annotator.labelstudio.failures import Missing, ServerFault
-from annotator.labelstudio.pull import Pull, pull
+from annotator.labelstudio.pull import Progress, Pull, pull
 from annotator.labelstudio.server import Server
 from annotator.store.engine import Store
-from annotator.store.review_records import Pulled as Answers
-from annotator.store.review_records import ReviewProject
+from annotator.store.review_records import ReviewProject, SavedAnswers
 
 POLL_S = 0.5  # between two looks for a hint
 
 Pulled = list[tuple[ReviewProject, Pull]]
+Reading = Callable[[ReviewProject], AbstractContextManager[Progress]]
 
 
 def pulls(
@@ -24,6 +25,7 @@ def pulls(
     every_s: float | None,
     everything: bool,
     sleep: Callable[[float], None] = time.sleep,
+    reading: Reading = lambda _project: nullcontext(lambda _count, _total: None),
 ) -> Iterator[Pulled | ServerFault]:
     """What came of each pull of the projects; without `every_s` there is just one.
 
@@ -38,13 +40,14 @@ def pulls(
         every_s: seconds between two pulls.
         everything: whether the first reads every task again.
         sleep: waits; tests need not.
+        reading: entered while a project is read; gives what `pull` tells its progress.
 
     Raises:
         ServerFault: the server failed on the first pull.
         Missing: the only project is no longer on the server; one of several costs itself alone.
     """
     mark = _mark(hint)
-    yield _pull_each(store, server, projects, everything)
+    yield _pull_each(store, server, projects, everything, reading)
     while every_s is not None:
         waited = 0.0
         while waited < every_s and _mark(hint) == mark:
@@ -52,7 +55,7 @@ def pulls(
             waited += POLL_S
         mark = _mark(hint)
         try:
-            done = _pull_again(store, server, projects)
+            done = _pull_again(store, server, projects, reading)
         except ServerFault as fault:
             yield fault
             continue
@@ -60,25 +63,32 @@ def pulls(
             yield done
 
 
-def _pull_again(store: Store, server: Server, projects: Sequence[ReviewProject]) -> Pulled:
+def _pull_again(
+    store: Store, server: Server, projects: Sequence[ReviewProject], reading: Reading
+) -> Pulled:
     """Pull from where the last pull ended."""
     numbers = {project.project_id for project in projects}
     now = [p for p in store.projects(server.address) if p.project_id in numbers]
-    return _pull_each(store, server, now, everything=False)
+    return _pull_each(store, server, now, False, reading)
 
 
 def _pull_each(
-    store: Store, server: Server, projects: Sequence[ReviewProject], everything: bool
+    store: Store,
+    server: Server,
+    projects: Sequence[ReviewProject],
+    everything: bool,
+    reading: Reading,
 ) -> Pulled:
     """Pull each; one of several that was removed from the server does not keep the others."""
     done: Pulled = []
     for project in projects:
         try:
-            found = pull(store, server, project, everything=everything)
+            with reading(project) as progress:
+                found = pull(store, server, project, everything=everything, progress=progress)
         except Missing as error:
             if len(projects) == 1:
                 raise
-            found = Pull(Answers(), 0, 0, (f"{error}; what was pulled from it stays",))
+            found = Pull(SavedAnswers(), 0, 0, (f"{error}; what was pulled from it stays",))
         done.append((project, found))
     return done
 

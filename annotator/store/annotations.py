@@ -1,5 +1,6 @@
 """People's answers: every version of each is kept, and the newest is marked."""
 
+import re
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, cast
@@ -8,17 +9,24 @@ from sqlalchemy import Connection, select, update
 
 from annotator.store.columns import epoch_ms, readable, readable_or_none
 from annotator.store.database import AnyRow, in_chunks, insert
-from annotator.store.review_records import Answer, ClipAnswer, GivenLabel, Pulled
+from annotator.store.review_records import Answer, ClipAnswer, GivenLabel, SavedAnswers
 from annotator.store.schema import Annotation, AnnotationLabel, Task
+
+_SIGNATURE = re.compile(r"(.*), ([0-9]{1,18})", re.DOTALL)
 
 
 def save_answers(
-    connection: Connection, project_id: int, found: Mapping[int, Sequence[Answer]]
-) -> Pulled:
+    connection: Connection,
+    project_id: int,
+    found: Mapping[int, Sequence[Answer]],
+    doubles: Mapping[int, str],
+) -> SavedAnswers:
     """Make the present answers about tasks those that were found; see `Store.save_answers`."""
     clips = _clips(connection, project_id, list(found))
+    present = {number: doubles[number] for number in doubles.keys() & found.keys()}
+    clips |= _clips_of_doubles(connection, project_id, present)
     known = _current(connection, project_id, clips)
-    total = Pulled()
+    total = SavedAnswers()
     seen: set[tuple[int, int]] = set()
     for task, answers in found.items():
         clip_id = clips[task]
@@ -29,7 +37,7 @@ def save_answers(
     lost = [row.id for key, row in known.items() if key not in seen]
     for row_id in lost:
         _delete(connection, row_id)
-    return total + Pulled(deleted=len(lost))
+    return total + SavedAnswers(deleted=len(lost))
 
 
 def answers(connection: Connection, project_id: int | None) -> list[ClipAnswer]:
@@ -62,12 +70,27 @@ def _clips(connection: Connection, project_id: int, tasks: Sequence[int]) -> dic
     return {row.number: row.clip_id for row in sorted(rows, key=lambda row: row.state == "there")}
 
 
+def _clips_of_doubles(
+    connection: Connection, project_id: int, doubles: Mapping[int, str]
+) -> dict[int, int]:
+    """The clip of each double, by the sample that it carries."""
+    chosen: Any = select(Task.sample, Task.clip_id).where(Task.project_id == project_id)
+    rows = in_chunks(connection, chosen, Task.sample, sorted(set(doubles.values())))
+    clips = {row.sample: row.clip_id for row in rows}
+    return {number: clips[sample] for number, sample in doubles.items()}
+
+
 def _current(
     connection: Connection, project_id: int, clips: Mapping[int, int]
 ) -> dict[tuple[int, int], AnyRow]:
     """The present answers about tasks that show these clips, by their task and number."""
     chosen: Any = select(
-        Annotation.id, Annotation.number, Annotation.task, Annotation.clip_id, Annotation.updated_at
+        Annotation.id,
+        Annotation.number,
+        Annotation.task,
+        Annotation.clip_id,
+        Annotation.annotator,
+        Annotation.updated_at,
     ).where(Annotation.project_id == project_id, Annotation.current)
     rows = in_chunks(connection, chosen, Annotation.task, list(clips))
     return {(row.task, row.number): row for row in rows if row.clip_id == clips[row.task]}
@@ -75,13 +98,16 @@ def _current(
 
 def _save(
     connection: Connection, project_id: int, clip_id: int, answer: Answer, old: AnyRow | None
-) -> Pulled:
+) -> SavedAnswers:
     if old is not None and epoch_ms(old.updated_at) == epoch_ms(answer.updated_at):
-        return Pulled(known=1)
+        return SavedAnswers(known=1)
     replaced = _replace(connection, project_id, clip_id, answer.number)
-    if not _revive(connection, project_id, answer):
-        _enter(connection, project_id, clip_id, answer)
-    return Pulled(changed=1) if replaced else Pulled(new=1)
+    if not _revive(connection, project_id, clip_id, answer):
+        signature = _signature(answer.annotator, answer.person)
+        if answer.person is None and old is not None:  # the server has forgotten whose it is
+            signature = old.annotator
+        _enter(connection, project_id, clip_id, answer, signature)
+    return SavedAnswers(changed=1) if replaced else SavedAnswers(new=1)
 
 
 def _replace(connection: Connection, project_id: int, clip_id: int, number: int) -> bool:
@@ -99,8 +125,11 @@ def _replace(connection: Connection, project_id: int, clip_id: int, number: int)
     return retired.rowcount > 0
 
 
-def _revive(connection: Connection, project_id: int, answer: Answer) -> bool:
-    """Make a version present again that is known from before: a backup of the server came back."""
+def _revive(connection: Connection, project_id: int, clip_id: int, answer: Answer) -> bool:
+    """Make a version present again that is known from before: a backup of the server came back.
+
+    Its task may have been sent again since and have another number.
+    """
     again = connection.execute(
         update(Annotation)
         .where(
@@ -108,7 +137,7 @@ def _revive(connection: Connection, project_id: int, answer: Answer) -> bool:
             Annotation.number == answer.number,
             Annotation.updated_at == answer.updated_at,
         )
-        .values(current=True, deleted_at=None)
+        .values(current=True, deleted_at=None, task=answer.task, clip_id=clip_id)
     )
     return again.rowcount > 0
 
@@ -121,7 +150,9 @@ def _delete(connection: Connection, row_id: int) -> None:
     )
 
 
-def _enter(connection: Connection, project_id: int, clip_id: int, answer: Answer) -> None:
+def _enter(
+    connection: Connection, project_id: int, clip_id: int, answer: Answer, signature: str
+) -> None:
     row_id = connection.scalar(
         insert(connection.dialect, Annotation)
         .values(
@@ -129,7 +160,7 @@ def _enter(connection: Connection, project_id: int, clip_id: int, answer: Answer
             number=answer.number,
             task=answer.task,
             clip_id=clip_id,
-            annotator=readable(answer.annotator),
+            annotator=signature,
             state=answer.state,
             neutral=answer.neutral,
             comment=readable_or_none(answer.comment),
@@ -165,11 +196,32 @@ def _labels(connection: Connection, rows: Sequence[int]) -> dict[int, tuple[Give
     return found
 
 
+def _signature(name: str, person: int | None) -> str:
+    """A person as one text: the name they had, and the number that stays theirs.
+
+    >>> _signature("ann@example.com", 7), _signature("somebody", None)
+    ('ann@example.com, 7', 'somebody')
+    """
+    return readable(name) if person is None else f"{readable(name)}, {person}"
+
+
+def _signed_by(signature: str) -> tuple[str, int | None]:
+    """Undo `_signature`.
+
+    >>> _signed_by("ann@example.com, 7"), _signed_by("somebody")
+    (('ann@example.com', 7), ('somebody', None))
+    """
+    found = _SIGNATURE.fullmatch(signature)
+    return (found[1], int(found[2])) if found else (signature, None)
+
+
 def _answer(row: AnyRow, labels: tuple[GivenLabel, ...]) -> Answer:
+    annotator, person = _signed_by(row.annotator)
     return Answer(
         number=row.number,
         task=row.task,
-        annotator=row.annotator,
+        annotator=annotator,
+        person=person,
         state=row.state,
         labels=labels,
         neutral=row.neutral,

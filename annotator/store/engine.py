@@ -45,8 +45,8 @@ from annotator.store.records import (
 from annotator.store.review_records import (
     Answer,
     ClipAnswer,
-    Pulled,
     ReviewProject,
+    SavedAnswers,
     SentTask,
     TaskReason,
 )
@@ -276,7 +276,8 @@ class Store:
             surest: the other way round, most sure first.
 
         Raises:
-            UsageError: there is no such score, or the model has no such label.
+            UsageError: there is no such score, the model has no such label, or no clip such a
+                split.
         """
         with self._read() as connection:
             yield from ranking.ranked(connection, model_id, by, limit, label, split, surest)
@@ -352,7 +353,7 @@ class Store:
             return tasks.save_project(connection, server, number, title, labels)
 
     def projects(self, server: str | None = None) -> list[ReviewProject]:
-        """The projects on a server, or all, oldest first."""
+        """The projects on a server, however its address is spelled, or all, oldest first."""
         with self._read() as connection:
             return tasks.projects(connection, server)
 
@@ -417,7 +418,8 @@ class Store:
         found: Mapping[int, Sequence[Answer]],
         pulled_to: datetime | None = None,
         pulled_from: datetime | None = None,
-    ) -> Pulled:
+        doubles: Mapping[int, str] = MappingProxyType({}),
+    ) -> SavedAnswers:
         """Make the present answers about tasks those that were found there, and move the cursor.
 
         Every version of an answer is kept: what a newer one replaces, and what was deleted, is
@@ -429,12 +431,14 @@ class Store:
             pulled_to: up to when changes were seen; None leaves the cursor where it is.
             pulled_from: the cursor that the answers were read from. If another pull has moved it
                 since, the older of both stands: each may have put older answers in place of newer.
+            doubles: of the tasks those that show a clip which another task shows, too: number →
+                sample.
 
         Raises:
-            KeyError: a task is none that we sent.
+            KeyError: a task is none that we sent, nor a double of one.
         """
         with self._write() as connection:
-            saved = annotations.save_answers(connection, project_id, found)
+            saved = annotations.save_answers(connection, project_id, found, doubles)
             if pulled_to is not None:
                 tasks.move_cursor(connection, project_id, pulled_from, pulled_to)
             return saved

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, get_args
 
-from sqlalchemy import ColumnElement, Connection, UnaryExpression, case, func, select
+from sqlalchemy import ColumnElement, Connection, UnaryExpression, case, exists, func, select
 
 from annotator.errors import UsageError
 from annotator.store.database import CHUNK, AnyRow, AnySelect, in_chunks
@@ -68,6 +68,7 @@ def ranked(
         ranking = ranking.join(LabelPrediction).where(LabelPrediction.label == label)
         order = _least_sure_first_of_label(by, surest)
     if split is not None:
+        _check_split(connection, split)
         ranking = ranking.where(Clip.split == split)
     ranking = ranking.order_by(order, Prediction.clip_id).limit(limit)
     result = connection.execute(ranking, execution_options={"yield_per": CHUNK})
@@ -115,6 +116,15 @@ def _check_label(connection: Connection, model_id: int, by: str, label: str) -> 
         raise UsageError(f"the model has no label {label!r}: expected one of {', '.join(known)}")
     if by == "bald":
         raise UsageError("BALD is a score of the whole clip: rank a label by another score")
+
+
+def _check_split(connection: Connection, split: str) -> None:
+    if connection.scalar(select(exists().where(Clip.split == split))):
+        return
+    others: AnySelect = select(Clip.split).where(Clip.split.is_not(None)).distinct()
+    named = sorted(connection.scalars(others))
+    known = f"expected one of {', '.join(named)}" if named else "no clip has one"
+    raise UsageError(f"no clips of a split {split!r}: {known}")
 
 
 def _least_sure_first(by: str, surest: bool) -> UnaryExpression[Any]:

@@ -29,8 +29,9 @@ class ReviewProject:
 class SentTask:
     """A clip in a project; `number` is the task's id on the server, None while that is unknown.
 
-    `shown` says whether the model's answer is there for whoever labels it; `reason` whether its
-    score chose the clip or the lot of the audit, None for tasks of before that was kept.
+    `shown` says whether the model's answer is there for whoever labels it; it was sent with that of
+    `model_id`. `reason` is whether its score chose the clip or the lot of the audit, None for tasks
+    of before that was kept.
     """
 
     sample: str
@@ -38,6 +39,7 @@ class SentTask:
     number: int | None
     state: TaskState
     shown: bool
+    model_id: int
     reason: TaskReason | None = None
 
 
@@ -57,6 +59,8 @@ class GivenLabel:
 class Answer:
     """One person's answer about one task as it is on the server; `number` is the annotation's id.
 
+    `annotator` is what the person was called then, their email; `person` is their number there,
+    which stays theirs, None where the server has forgotten whose answer it is.
     `neutral`: the person said that none of the emotions is there. `unchanged`: sent as it was
     shown, None where nothing was. `result` is the answer in the server's own words.
     """
@@ -73,6 +77,7 @@ class Answer:
     result: Sequence[object]
     created_at: datetime
     updated_at: datetime
+    person: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +101,7 @@ class ProjectCounts:
 
 
 @dataclass(frozen=True, slots=True)
-class Pulled:
+class SavedAnswers:
     """What came of saving answers: how many were new, changed, deleted, or known as they are."""
 
     new: int = 0
@@ -104,8 +109,8 @@ class Pulled:
     deleted: int = 0
     known: int = 0
 
-    def __add__(self, other: "Pulled") -> "Pulled":
-        return Pulled(
+    def __add__(self, other: "SavedAnswers") -> "SavedAnswers":
+        return SavedAnswers(
             self.new + other.new,
             self.changed + other.changed,
             self.deleted + other.deleted,

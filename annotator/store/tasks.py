@@ -7,6 +7,7 @@ from typing import Any
 
 from sqlalchemy import Connection, case, func, select, update
 
+from annotator.store.addresses import canonical
 from annotator.store.columns import readable
 from annotator.store.database import CHUNK, AnyRow, AnySelect, in_chunks, insert
 from annotator.store.review_records import ProjectCounts, ReviewProject, SentTask, TaskReason
@@ -20,13 +21,23 @@ _PROJECT = (
     Project.labels,
     Project.pulled_to,
 )
-_TASK = (Task.sample, Task.clip_id, Task.number, Task.state, Task.shown, Task.reason)
+_TASK = (
+    Task.sample,
+    Task.clip_id,
+    Task.number,
+    Task.state,
+    Task.shown,
+    Task.model_id,
+    Task.reason,
+)
 
 
 def save_project(
     connection: Connection, server: str, number: int, title: str, labels: Sequence[str]
 ) -> ReviewProject:
     """Enter a project, or its new title; its labels stay as they were entered first."""
+    known = (p.server for p in projects(connection, server) if p.number == number)
+    server = next(known, server)  # the spelling of its address that was entered first
     row = insert(connection.dialect, Project).values(
         server=server,
         number=number,
@@ -43,11 +54,10 @@ def save_project(
 
 
 def projects(connection: Connection, server: str | None) -> list[ReviewProject]:
-    """Those on a server, or all, oldest first."""
+    """Those on a server, however its address is spelled, or all, oldest first."""
     chosen: Any = select(*_PROJECT).order_by(Project.id)
-    if server is not None:
-        chosen = chosen.where(Project.server == server)
-    return [_project(row) for row in connection.execute(chosen)]
+    found = [_project(row) for row in connection.execute(chosen)]
+    return [p for p in found if server is None or canonical(p.server) == canonical(server)]
 
 
 def counts(connection: Connection) -> tuple[ProjectCounts, ...]:

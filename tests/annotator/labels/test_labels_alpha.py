@@ -107,16 +107,23 @@ def test_a_near_miss_of_a_set_counts_less_than_a_far_one():
     ("votes", "clips", "reason"),
     [
         ([], 0, alpha.NO_CLIP),
-        (table({"a": ["happy", "sad"]}), 0, alpha.NO_CLIP),
+        (table({"a": ["happy", "sad"]}), 0, alpha.ONE_PERSON),
         (table({"a": ["happy", "?"], "b": ["?", "sad"]}), 0, alpha.NO_CLIP),
         (table({"a": ["happy", "sad"], "b": ["sad", None]}), 1, alpha.ONE_CLIP),
-        (table({"a": ["happy"] * 3, "b": ["happy"] * 3}), 3, alpha.CONSTANT),
     ],
 )
 def test_what_the_answers_cannot_tell_is_none_with_its_reason(votes, clips, reason):
     for figure in (*alphas(votes).values(), sets(votes)):
         assert (figure.value, figure.clips, figure.reason) == (None, clips, reason)
         assert figure.low is figure.high is None
+
+
+def test_labels_on_which_all_said_the_same_are_told_apart():
+    votes = table({"a": ["happy"] * 3, "b": ["happy"] * 3})
+    assert sets(votes).reason == alpha.CONSTANT
+    reasons = {label: figure.reason for label, figure in alphas(votes).items()}
+    assert reasons.pop("happy") == alpha.EVERYBODY
+    assert set(reasons.values()) == {alpha.NOBODY}
 
 
 def test_an_absurd_number_of_sets_is_refused_not_computed(monkeypatch):

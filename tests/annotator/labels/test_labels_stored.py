@@ -10,10 +10,20 @@ from annotator.store.review_records import Answer, ClipAnswer, GivenLabel
 START = datetime(2026, 1, 1, tzinfo=UTC)
 
 
-def given(number: int, state: str, *labels: GivenLabel, clip: int = 1, person: str = "ann",
-          minute: int = 0, neutral: bool = False) -> ClipAnswer:  # fmt: skip
+def given(
+    number: int,
+    state: str,
+    *labels: GivenLabel,
+    clip: int = 1,
+    person: str = "ann",
+    user: int | None = None,
+    minute: int = 0,
+    neutral: bool = False,
+) -> ClipAnswer:
     moment = START + timedelta(minutes=minute)
-    answer = Answer(number, 7, person, state, labels, neutral, None, 2.5, None, (), moment, moment)
+    answer = Answer(
+        number, 7, person, state, labels, neutral, None, 2.5, None, (), moment, moment, user
+    )
     return ClipAnswer(clip, 1, answer)
 
 
@@ -46,3 +56,20 @@ def test_of_a_persons_answers_the_newest_that_says_something_counts(order):
     ]
     votes = {(vote.clip_id, vote.annotator): vote.labels for vote in votes_of(answers[::order])}
     assert votes == {(1, "ann"): {"sad"}, (2, "ann"): {"happy"}, (1, "bob"): {"happy"}}
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_a_person_is_their_number_and_called_as_they_were_last(order):
+    answers = [
+        given(1, "labelled", neutral=True, person="ann@old", user=3),
+        given(2, "unusable", person="ann@new", user=3, minute=1),
+        given(3, "unusable", person="ann@old", user=3, clip=2),
+    ]
+    votes = {(vote.clip_id, vote.annotator): vote.unusable for vote in votes_of(answers[::order])}
+    assert votes == {(1, "ann@new"): True, (2, "ann@new"): True}
+
+
+def test_two_people_of_one_name_are_two():
+    """An email that was given up was taken by somebody else."""
+    answers = [given(n, "unusable", person="ann", user=user) for n, user in enumerate((3, 4, None))]
+    assert sorted(vote.annotator for vote in votes_of(answers)) == ["ann", "ann (3)", "ann (4)"]

@@ -133,14 +133,18 @@ def test_the_time_an_answer_took(raw, seconds):
     assert only(lead_time=raw)[0].lead_seconds == seconds
 
 
+FORGOTTEN = ("removed user (answer 7)", None)
+
+
 @pytest.mark.parametrize(
     ("raw", "who"),
-    [(1, "one@example.com"), ({"id": 1, "email": "x"}, "one@example.com"), (2, "user 2"),
-     ({"id": 2}, "user 2"), ({}, "nobody known"), (None, "nobody known"), ("1", "nobody known"),
-     (True, "nobody known")],
+    [(1, ("one@example.com", 1)), ({"id": 1, "email": "x"}, ("one@example.com", 1)),
+     (2, ("user 2", 2)), ({"id": 2}, ("user 2", 2)), ({}, FORGOTTEN), (None, FORGOTTEN),
+     ("1", FORGOTTEN), (True, FORGOTTEN), (0, FORGOTTEN), (10**18, FORGOTTEN)],
 )  # fmt: skip
 def test_who_answered(raw, who):
-    assert only(completed_by=raw)[0].annotator == who
+    answer, _ = only(completed_by=raw)
+    assert (answer.annotator, answer.person) == who
 
 
 @pytest.mark.parametrize(

@@ -96,8 +96,13 @@ def test_label_studio_gets_predictions_with_our_labels(token, server, project, w
             for raw in server.changed(project, None)
         }
     assert found.keys() == set(numbers)
-    for number, predictions in found.items():
-        (said,) = predictions
+    unknown = found.pop(numbers[-1])
+    assert unknown == []
+    assert {number for number, predictions in found.items() if not predictions} == {
+        numbers[-2], numbers[-3],
+    }  # fmt: skip
+    for number in numbers[:-3]:
+        (said,) = found[number]
         assert said.model_version == world.version
         assert said.score == pytest.approx(expected[number]["score"])
         # Kept as it is, uncertainty and all; beside `result` what is unknown is dropped.
@@ -107,7 +112,19 @@ def test_label_studio_gets_predictions_with_our_labels(token, server, project, w
     assert picked == [["happy"], ["sad"], ["neutral"]]
     assert found[numbers[0]][0].result[0]["meta"]["uncertainty"]["variance"] == 6.0
     assert expected[numbers[6]]["score"] > 0.5  # from cached features
-    assert found[numbers[-1]][0].result == []
+
+
+def test_a_task_without_an_answer_is_asked_about_again_when_it_is_opened(server, project, world):
+    """Label Studio keeps no prediction of an empty list, but an empty one for ever."""
+    data = {**world.review.outgoing(1)[0].payload["data"], "sample_id": world.waiting[0]}
+    (number,) = server.import_tasks(project, [{"data": data}])
+    with served(world, None) as address:
+        server._client.ml.create(project=project, url=address, title="annotate")
+        assert server._client.tasks.get(str(number)).predictions == []
+        world.keep(0)  # `annotate run` has looked at it since
+        (said,) = server._client.tasks.get(str(number)).predictions
+    (expected,) = LiveAnswers(world.answering)([{"data": data}], lambda: False)
+    assert said.score == pytest.approx(expected["score"])
 
 
 @pytest.mark.parametrize("shown", [None, "x" * 35])

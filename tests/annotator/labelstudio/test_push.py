@@ -23,6 +23,7 @@ from annotator.labelstudio.push import Push, alone, push
 from annotator.labelstudio.server import Account, Server
 from faulty_proxy import Fault, faulty_proxy
 from review_clips import LABELS, THRESHOLDS, Facts, review_world
+from review_project import invited
 
 NUMBERS = itertools.count()
 LOST_ANSWER = Fault(drop=True)
@@ -182,6 +183,48 @@ def test_of_doubles_the_answered_one_stays(label_studio, wanted, tmp_path):
         assert pull(world.store, server, project).answers.new == 1
 
 
+def test_an_answer_given_between_our_look_and_the_removal_stays(
+    label_studio, wanted, tmp_path, monkeypatch
+):
+    with review_world(tmp_path / "a.db", 2) as world:
+        server = connect(label_studio)
+        project = ensure_project(world.store, server, wanted, "m1 a")
+        outgoing = world.outgoing()
+        push(world.store, server, project, world.model_id, outgoing, shown=True)
+        extra = server.import_tasks(project.number, [task.payload for task in outgoing])
+        real = Server.answered
+
+        def answered(self, number, samples):
+            seen = real(self, number, samples)
+            self._client.annotations.create(extra[0], result=[], was_cancelled=True)
+            return seen
+
+        monkeypatch.setattr(Server, "answered", answered)
+        done = push(world.store, server, project, world.model_id, outgoing, shown=True)
+        assert done == Push(0, 2, 1)
+        assert extra[0] in server.task_numbers(project.number)
+        assert extra[1] not in server.task_numbers(project.number)
+        assert pull(world.store, server, project).answers.new == 1
+
+
+def test_a_double_on_which_another_person_has_begun_stays(label_studio, wanted, tmp_path):
+    """Nobody but that person may read the draft."""
+    _, other = invited(label_studio)
+    with review_world(tmp_path / "a.db", 1) as world:
+        server = connect(label_studio)
+        project = ensure_project(world.store, server, wanted, "m1 a")
+        outgoing = world.outgoing()
+        push(world.store, server, project, world.model_id, outgoing, shown=True)
+        (extra,) = server.import_tasks(project.number, [task.payload for task in outgoing])
+        post = other._client._client_wrapper.httpx_client.request
+        post(f"api/tasks/{extra}/drafts", method="POST", json={"result": [], "lead_time": 1})
+        assert not server._client.tasks.get(str(extra)).drafts
+        done = push(world.store, server, project, world.model_id, outgoing, shown=True)
+        assert done == Push(0, 1, 1)
+        assert server.task_numbers(project.number) == {extra}
+        assert {t.number for t in world.store.tasks(project.project_id)} == {extra}
+
+
 def test_what_arrives_late_under_older_numbers_is_the_one_we_know(
     label_studio, wanted, tmp_path, no_wait
 ):
@@ -223,23 +266,85 @@ def test_what_was_removed_on_the_server_is_sent_again(label_studio, wanted, tmp_
         assert known == server.task_numbers(project.number)
 
 
-def test_pre_annotations_that_the_server_loses_are_sent_after(label_studio, wanted, tmp_path):
+def versions(server: Server, project: int) -> list[list[str]]:
+    """The versions of each task's predictions, by task."""
+    found = list(server.changed(project, None))
+    return [[one["model_version"] for one in raw["predictions"]] for raw in found]
+
+
+def forget_predictions(server: Server, monkeypatch) -> None:
+    """Imports lose their predictions on the way."""
+    real = server._client.projects.import_tasks
+
+    def import_tasks(number, *, request, **options):
+        return real(number, request=[{"data": task["data"]} for task in request], **options)
+
+    monkeypatch.setattr(server._client.projects, "import_tasks", import_tasks)
+
+
+def test_pre_annotations_that_the_server_loses_are_sent_after(
+    label_studio, wanted, tmp_path, monkeypatch
+):
     """It does an import anew when its database was locked, and has then forgotten them."""
     with review_world(tmp_path / "a.db", 3) as world:
         server = connect(label_studio)
         project = ensure_project(world.store, server, wanted, "m1 aaaaaaaa")
-        real = server._client.projects.import_tasks
-
-        def import_tasks(number, *, request, **options):
-            bare = [{"data": task["data"]} for task in request]
-            return real(number, request=bare, **options)
-
-        server._client.projects.import_tasks = import_tasks
+        forget_predictions(server, monkeypatch)
         done = push(world.store, server, project, world.model_id, world.outgoing(), shown=True)
         assert done == Push(3, 0, 0)
-        found = list(server.changed(project.number, None))
-        versions = [[one["model_version"] for one in raw["predictions"]] for raw in found]
-        assert versions == [["m1 aaaaaaaa"]] * 3
+        assert versions(server, project.number) == [["m1 aaaaaaaa"]] * 3
+
+
+@pytest.mark.parametrize("fault", [LOST_ANSWER, Fault(wait_s=1.5), Fault(status=502)])
+def test_pre_annotations_lost_by_an_import_whose_end_is_uncertain_are_sent_after(
+    fault, label_studio, wanted, tmp_path, monkeypatch
+):
+    monkeypatch.setattr("annotator.labelstudio.server.IMPORT_TIMEOUT_S", 1.0)
+    with review_world(tmp_path / "a.db", 3) as world, faulty_proxy(label_studio.url) as proxy:
+        server = connect(label_studio, proxy.address)
+        project = ensure_project(world.store, server, wanted, "m1 aaaaaaaa")
+        proxy.faults.append(fault)
+        with monkeypatch.context() as patch:
+            forget_predictions(server, patch)
+            done = push(world.store, server, project, world.model_id, world.outgoing(), shown=True)
+        assert not proxy.faults
+        assert done == Push(3, 0, 0, completed=3)
+        assert versions(server, project.number) == [["m1 aaaaaaaa"]] * 3
+
+
+def test_pre_annotations_lost_by_an_export_that_was_cut_off_are_sent_by_the_next(
+    label_studio, wanted, tmp_path, monkeypatch
+):
+    with review_world(tmp_path / "a.db", 3) as world:
+        server = connect(label_studio)
+        project = ensure_project(world.store, server, wanted, "m1 aaaaaaaa")
+        outgoing = world.outgoing()
+        with monkeypatch.context() as patch:
+
+            def fail(*_: object) -> None:
+                raise ServerFault("cannot send predictions", certain=True)
+
+            forget_predictions(server, patch)
+            patch.setattr(Server, "add_predictions", fail)
+            with pytest.raises(ServerFault, match="predictions"):
+                push(world.store, server, project, world.model_id, outgoing, shown=True)
+        assert versions(server, project.number) == [[]] * 3
+        for done in (Push(0, 3, 0, completed=3), Push(0, 3, 0)):
+            assert push(world.store, server, project, world.model_id, outgoing,
+                        shown=True) == done  # fmt: skip
+        assert versions(server, project.number) == [["m1 aaaaaaaa"]] * 3
+
+
+def test_nothing_is_shown_of_clips_that_were_sent_blind(label_studio, wanted, tmp_path):
+    """Not even when the database that knew of it is lost."""
+    server = connect(label_studio)
+    for name, shown in (("a.db", False), ("a.db", True), ("b.db", True)):
+        with review_world(tmp_path / name, 2) as world:
+            project = ensure_project(world.store, server, wanted, "m1 a")
+            outgoing = world.outgoing(shown=shown)
+            push(world.store, server, project, world.model_id, outgoing, shown=shown)
+            assert versions(server, project.number) == [[], []]
+            assert {t.shown for t in world.store.tasks(project.project_id)} == {False}
 
 
 def test_the_project_asks_shows_and_orders_as_it_should(label_studio, wanted, tmp_path):

@@ -1,6 +1,7 @@
 """Pulling again and again: when, what of it is told, and what a failing server does to it."""
 
 from collections.abc import Callable
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import islice
@@ -12,12 +13,12 @@ from annotator.labelstudio import watch
 from annotator.labelstudio.failures import Missing, ServerFault
 from annotator.labelstudio.pull import Pull
 from annotator.labelstudio.watch import POLL_S, pulls
-from annotator.store.review_records import Pulled, ReviewProject
+from annotator.store.review_records import ReviewProject, SavedAnswers
 
 FIRST = ReviewProject(1, "http://ls", 7, "films", ("happy",), None)
 LATER = ReviewProject(1, "http://ls", 7, "films", ("happy",), datetime(2026, 1, 1, tzinfo=UTC))
-NOTHING = Pull(Pulled(known=3), 1, 0, ())
-NEWS = Pull(Pulled(new=1), 1, 0, ())
+NOTHING = Pull(SavedAnswers(known=3), 1, 0, ())
+NEWS = Pull(SavedAnswers(new=1), 1, 0, ())
 DOWN = ServerFault("cannot open project 7: no Label Studio", certain=True)
 
 
@@ -44,7 +45,8 @@ class Watched:
         self.during_sleep: Callable[[], object] = lambda: None
         monkeypatch.setattr(watch, "pull", self._pull)
 
-    def _pull(self, _store, _server, project, *, everything=False) -> Pull:
+    def _pull(self, _store, _server, project, *, everything, progress) -> Pull:
+        progress(1, 3)
         self.asked.append((project, everything))
         outcome = self.outcomes.pop(0)
         if isinstance(outcome, Exception):
@@ -84,7 +86,7 @@ def test_watching_tells_of_news_alone(watched):
 
 @pytest.mark.parametrize(
     "news",
-    [Pulled(new=1), Pulled(changed=1), Pulled(deleted=1)],
+    [SavedAnswers(new=1), SavedAnswers(changed=1), SavedAnswers(deleted=1)],
 )
 def test_each_kind_of_change_is_news(watched, news):
     changed = Pull(news, 1, 0, ())
@@ -92,7 +94,7 @@ def test_each_kind_of_change_is_news(watched, news):
 
 
 def test_a_task_that_is_gone_is_news(watched):
-    gone = Pull(Pulled(), 0, 1, ())
+    gone = Pull(SavedAnswers(), 0, 1, ())
     assert watched(NOTHING, gone).told(2) == [[NOTHING], [gone]]
 
 
@@ -142,7 +144,7 @@ def test_a_project_that_was_removed_costs_itself_alone(watched):
     both = [FIRST, replace(FIRST, project_id=2, number=8)]
     (done,) = pulls(FakeStore(), FakeServer(), both, many.hint, None, False)
     assert [pulled for _, pulled in done] == [
-        Pull(Pulled(), 0, 0, ("cannot open project 7; what was pulled from it stays",)),
+        Pull(SavedAnswers(), 0, 0, ("cannot open project 7; what was pulled from it stays",)),
         NEWS,
     ]
 
@@ -150,3 +152,18 @@ def test_a_project_that_was_removed_costs_itself_alone(watched):
 def test_the_only_project_that_was_removed_ends_it(watched):
     with pytest.raises(Missing, match="project 7"):
         watched(Missing("cannot open project 7")).told(1)
+
+
+def test_progress_is_told_of_each_project_while_it_is_read(watched):
+    many = watched(NEWS, NEWS)
+    told: list[object] = []
+
+    @contextmanager
+    def reading(project):
+        told.append(project.number)
+        yield lambda count, total: told.append((count, total))
+        told.append("read")
+
+    both = [FIRST, replace(FIRST, project_id=2, number=8)]
+    list(pulls(FakeStore(), FakeServer(), both, many.hint, None, False, reading=reading))
+    assert told == [7, (1, 3), "read", 8, (1, 3), "read"]

@@ -63,7 +63,8 @@ def test_top_by_split(world, ranked):
     with world.store._write() as connection:
         connection.exec_driver_sql("UPDATE clip SET split = 'dev' WHERE id = ?", (ranked[2],))
     assert [clip.clip_id for clip in world.store.top(world.model_id, split="dev")] == [ranked[2]]
-    assert world.store.top(world.model_id, split="none") == []
+    with pytest.raises(UsageError, match=r"no clips of a split 'none': expected one of .*dev"):
+        world.store.top(world.model_id, split="none")
 
 
 @pytest.mark.parametrize(

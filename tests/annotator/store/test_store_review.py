@@ -16,7 +16,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from annotator.store.review_records import Answer, ClipAnswer, GivenLabel, Pulled, SentTask
+from annotator.store.review_records import Answer, ClipAnswer, GivenLabel, SavedAnswers, SentTask
 
 START = datetime(2026, 3, 1, 10, tzinfo=UTC)
 SAMPLES = ("s0", "s1", "s2", "s3")
@@ -58,7 +58,7 @@ class Known:
         """The tasks that are or were there."""
         return {t.number: t.sample for t in self.tasks.values() if t.number is not None}
 
-    def save(self, found: dict[int, list[Answer]]) -> Pulled:
+    def save(self, found: dict[int, list[Answer]]) -> SavedAnswers:
         before = {k: a for k, a in self.present.items() if a.task in found}
         counts = dict.fromkeys(("new", "changed", "deleted", "known"), 0)
         seen = [given for answers in found.values() for given in answers]
@@ -75,7 +75,7 @@ class Known:
             lost = self.present.pop(key)
             self.deleted.add((lost.number, lost.updated_at))
             counts["deleted"] += 1
-        return Pulled(**counts)
+        return SavedAnswers(**counts)
 
 
 class ReviewMachine(RuleBasedStateMachine):
@@ -120,7 +120,9 @@ class ReviewMachine(RuleBasedStateMachine):
         self.world.store.begin_sending(project, self.world.model_id, clips, shown=shown)
         for sample, clip in clips.items():
             if sample not in known.tasks or known.tasks[sample].state != "there":
-                known.tasks[sample] = SentTask(sample, clip, None, "sending", shown)
+                known.tasks[sample] = SentTask(
+                    sample, clip, None, "sending", shown, self.world.model_id
+                )
 
     @rule(data=st.data(), samples=st.sets(st.sampled_from(SAMPLES), min_size=1))
     def sent(self, data, samples):
@@ -152,7 +154,7 @@ class ReviewMachine(RuleBasedStateMachine):
         found = self.found(data, known)
         assert self.world.store.save_answers(project, found) == known.save(found)
         again = self.world.store.save_answers(project, found)
-        assert again == Pulled(known=sum(map(len, found.values()))) == known.save(found)
+        assert again == SavedAnswers(known=sum(map(len, found.values()))) == known.save(found)
 
     @precondition(lambda self: any(known.numbers() for known in self.known.values()))
     @rule(data=st.data(), said=st.booleans())
@@ -250,12 +252,72 @@ def test_a_project_is_known_by_server_and_number(world):
     assert world.store.projects("http://other") == [other]
 
 
+SPELLINGS = ("http://localhost:8080", "HTTP://127.0.0.1:8080/", "http://[::1]:8080",
+             "http://LOCALHOST.:8080//")  # fmt: skip
+OTHERS = ("https://localhost:8080", "http://localhost", "http://localhost:8080/prefix",
+          "http://127.0.0.2:8080")  # fmt: skip
+
+
+@pytest.mark.parametrize("first", SPELLINGS)
+def test_a_server_is_one_however_its_address_is_spelled(first, world):
+    made = world.store.save_project(first, 1, "p", LABELS)
+    for spelling in SPELLINGS:
+        assert world.store.save_project(spelling, 1, "p", LABELS) == made
+        assert world.store.projects(spelling) == [made]
+    for other in OTHERS:
+        assert world.store.projects(other) == []
+        assert world.store.save_project(other, 1, "p", LABELS) != made
+
+
 def test_a_backup_of_the_server_brings_a_deleted_answer_back(world, project):
     given = answer(5, 1, moment(0))
     for answers in ([given], [], [given]):
         world.store.save_answers(project.project_id, {1: answers})
     assert [found.answer for found in world.store.answers()] == [given]
     assert world.rows("SELECT current, deleted_at FROM annotation") == [(1, None)]
+
+
+def test_a_known_version_of_an_answer_follows_its_task_to_a_new_number(world, project):
+    """The task was removed and sent again, and the server's answer came back with it."""
+    world.store.save_answers(project.project_id, {1: [answer(5, 1, moment(0))]})
+    (task,) = world.store.tasks(project.project_id)
+    world.store.gone(project.project_id, [1])
+    world.store.begin_sending(project.project_id, world.model_id, {"s0": task.clip_id}, shown=True)
+    world.store.sent(project.project_id, {"s0": 2})
+    given = answer(5, 2, moment(0))
+    world.store.save_answers(project.project_id, {2: [given]})
+    assert [found.answer for found in world.store.answers()] == [given]
+    again = world.store.save_answers(project.project_id, {2: [given]})
+    assert again == SavedAnswers(known=1)
+    assert world.store.save_answers(project.project_id, {2: []}) == SavedAnswers(deleted=1)
+    assert world.store.answers() == []
+
+
+def test_what_is_said_of_a_double_is_said_of_its_clip(world, project):
+    mine, theirs = answer(5, 1, moment(0)), answer(6, 44, moment(1))
+    found = {1: [mine], 44: [theirs]}
+    save = world.store.save_answers
+    assert save(project.project_id, found, doubles={44: "s0"}) == SavedAnswers(new=2)
+    assert save(project.project_id, {}, doubles={44: "s0"}) == SavedAnswers()
+    assert save(project.project_id, found, doubles={44: "s0"}) == SavedAnswers(known=2)
+    (task,) = world.store.tasks(project.project_id)
+    assert [(a.clip_id, a.answer) for a in world.store.answers()] == [
+        (task.clip_id, mine), (task.clip_id, theirs),
+    ]  # fmt: skip
+    assert save(project.project_id, {44: []}, doubles={44: "s0"}) == SavedAnswers(deleted=1)
+    with pytest.raises(KeyError):
+        save(project.project_id, {45: []}, doubles={45: "unknown"})
+
+
+def test_whose_answer_it_is_is_not_forgotten_when_the_server_forgets_it(world, project):
+    known = replace(answer(5, 1, moment(0)), annotator="ann, of old@x", person=7)
+    world.store.save_answers(project.project_id, {1: [known]})
+    assert [found.answer for found in world.store.answers()] == [known]
+    later = replace(answer(5, 1, moment(1)), annotator="removed user (answer 5)")
+    world.store.save_answers(project.project_id, {1: [later]})
+    assert [found.answer for found in world.store.answers()] == [
+        replace(later, annotator="ann, of old@x", person=7)
+    ]
 
 
 def test_text_that_no_database_takes_is_spelled_out(world, project):
@@ -266,7 +328,7 @@ def test_text_that_no_database_takes_is_spelled_out(world, project):
     (found,) = world.store.answers()
     assert (found.answer.annotator, found.answer.comment) == ("a\\x00@b\\udce9", "\\ud800")
     assert found.answer.result == ["\0\ud800"]
-    assert world.store.save_answers(project.project_id, {1: [given]}) == Pulled(known=1)
+    assert world.store.save_answers(project.project_id, {1: [given]}) == SavedAnswers(known=1)
 
 
 def test_more_tasks_than_one_query_takes(world, project):
@@ -276,13 +338,13 @@ def test_more_tasks_than_one_query_takes(world, project):
     world.store.begin_sending(project.project_id, world.model_id, samples, shown=False)
     world.store.sent(project.project_id, {f"t{n}": n for n in range(2, count)})
     found = {n: [answer(n, n, moment(n))] for n in range(1, count)}
-    assert world.store.save_answers(project.project_id, found) == Pulled(new=count - 1)
-    assert world.store.save_answers(project.project_id, found) == Pulled(known=count - 1)
+    assert world.store.save_answers(project.project_id, found) == SavedAnswers(new=count - 1)
+    assert world.store.save_answers(project.project_id, found) == SavedAnswers(known=count - 1)
     assert {a.answer.number: a.answer for a in world.store.answers()} == {
         number: given for number, (given,) in found.items()
     }
     nothing = {number: [] for number in found}
-    assert world.store.save_answers(project.project_id, nothing) == Pulled(deleted=count - 1)
+    assert world.store.save_answers(project.project_id, nothing) == SavedAnswers(deleted=count - 1)
     assert world.store.gone(project.project_id, range(1, count)) == count - 1
 
 
@@ -294,9 +356,9 @@ def test_the_numbers_of_a_removed_task_and_its_answer_are_given_again(world, mak
     for sample, clip in (("b", old), ("a", new)):
         world.store.begin_sending(project, world.model_id, {sample: clip}, shown=True)
         world.store.sent(project, {sample: 1})
-        assert world.store.save_answers(project, {1: []}) == Pulled()
+        assert world.store.save_answers(project, {1: []}) == SavedAnswers()
         given = answer(5, 1, moment(clip))
-        assert world.store.save_answers(project, {1: [given]}) == Pulled(new=1)
+        assert world.store.save_answers(project, {1: [given]}) == SavedAnswers(new=1)
         if clip == old:
             world.store.gone(project, [1])
     assert [found.clip_id for found in world.store.answers()] == [old, new]
