@@ -46,6 +46,16 @@ def answers_about(connection: Connection, clip_ids: Sequence[int]) -> list[ClipA
     return _answers(connection, list(in_chunks(connection, chosen, Annotation.clip_id, clip_ids)))
 
 
+def answers_by_clip(
+    connection: Connection, clip_ids: Sequence[int]
+) -> dict[int, tuple[ClipAnswer, ...]]:
+    """The present answers about those of the clips that have any."""
+    found: dict[int, tuple[ClipAnswer, ...]] = {}
+    for given in answers_about(connection, clip_ids):
+        found[given.clip_id] = (*found.get(given.clip_id, ()), given)
+    return found
+
+
 def _answers(connection: Connection, found: Sequence[AnyRow]) -> list[ClipAnswer]:
     rows = sorted(found, key=lambda row: (row.clip_id, row.id))
     labels = _labels(connection, [row.id for row in rows])
@@ -78,13 +88,13 @@ def _save(
 ) -> Pulled:
     if old is not None and epoch_ms(old.updated_at) == epoch_ms(answer.updated_at):
         return Pulled(known=1)
-    replaced = _replace(connection, project_id, clip_id, answer.number)
+    replaced = retire(connection, project_id, clip_id, answer.number)
     if not _revive(connection, project_id, answer):
-        _enter(connection, project_id, clip_id, answer)
+        enter(connection, project_id, clip_id, answer)
     return Pulled(changed=1) if replaced else Pulled(new=1)
 
 
-def _replace(connection: Connection, project_id: int, clip_id: int, number: int) -> bool:
+def retire(connection: Connection, project_id: int, clip_id: int, number: int) -> bool:
     """Retire what is present of an answer; whether anything was."""
     retired = connection.execute(
         update(Annotation)
@@ -121,7 +131,8 @@ def _delete(connection: Connection, row_id: int) -> None:
     )
 
 
-def _enter(connection: Connection, project_id: int, clip_id: int, answer: Answer) -> None:
+def enter(connection: Connection, project_id: int, clip_id: int, answer: Answer) -> None:
+    """Add an answer, which becomes the present one."""
     row_id = connection.scalar(
         insert(connection.dialect, Annotation)
         .values(

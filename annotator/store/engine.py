@@ -11,6 +11,7 @@ from sqlalchemy import URL, Connection, Engine
 from annotator.errors import EnvironmentFault
 from annotator.store import (
     annotations,
+    imported,
     known,
     plans,
     queries,
@@ -19,6 +20,7 @@ from annotator.store import (
     runs,
     sources,
     tasks,
+    timeline,
 )
 from annotator.store.database import BUSY_TIMEOUT_S, make_engine, parse_target, writing
 from annotator.store.faults import translated
@@ -28,6 +30,7 @@ from annotator.store.records import (
     ClipResult,
     Failure,
     KnownClip,
+    MediaClip,
     ModelFacts,
     ModelRecord,
     OpenedMedia,
@@ -37,8 +40,15 @@ from annotator.store.records import (
     RunState,
     Status,
 )
-from annotator.store.review_records import Answer, ClipAnswer, Pulled, ReviewProject, SentTask
-from annotator.types import MediaInfo, Segment, Source
+from annotator.store.review_records import (
+    Answer,
+    ClipAnswer,
+    GivenAnswer,
+    Pulled,
+    ReviewProject,
+    SentTask,
+)
+from annotator.types import Bounds, MediaInfo, Segment, Source
 
 
 def open_store(
@@ -239,6 +249,8 @@ class Store:
         limit: int | None = None,
         label: str | None = None,
         split: str | None = None,
+        *,
+        answered: bool = False,
     ) -> Generator[RankedClip]:
         """The clips the model is least sure of, least sure first, read as they are asked for.
 
@@ -253,12 +265,27 @@ class Store:
                 mean square of its sigmas over the modalities the clip has. No index serves
                 this: it reads all of the model's answers, 2 s for a million clips.
             split: only clips of this split.
+            answered: whether to tell what people answered about each.
 
         Raises:
             UsageError: there is no such score, or the model has no such label.
         """
         with self._read() as connection:
-            yield from ranking.ranked(connection, model_id, by, limit, label, split)
+            yield from ranking.ranked(connection, model_id, by, limit, label, split, answered)
+
+    def timeline(self, model_id: int | None, split: str | None = None) -> Generator[MediaClip]:
+        """Clips that the model has annotated or people have answered, file by file, by time.
+
+        By path. Read as they are asked for, all of one moment, as in `ranked`. Without a model
+        those that people have answered.
+        """
+        with self._read() as connection:
+            yield from timeline.timeline(connection, model_id, split)
+
+    def bounds(self, path: Path) -> dict[Bounds, int]:
+        """The numbers of the clips of a file's present plan, by where they lie."""
+        with self._read() as connection:
+            return timeline.bounds(connection, path)
 
     def show(self, what: int | str | Path) -> list[ClipDetail]:
         """All that is known of a clip, by its number, or of a file's clips, by its path.
@@ -350,6 +377,23 @@ class Store:
             if pulled_to is not None:
                 tasks.move_cursor(connection, project_id, pulled_from, pulled_to)
             return saved
+
+    def imported_project(self, title: str, labels: Sequence[str]) -> ReviewProject:
+        """The project of answers from files that has this title; made where there is none.
+
+        Labels of a known project stay as they are.
+        """
+        with self._write() as connection:
+            return imported.imported_project(connection, title, labels)
+
+    def save_imported(self, project_id: int, given: Sequence[GivenAnswer]) -> Pulled:
+        """Make answers from files the present ones of their people about their clips.
+
+        One that says what is known already changes nothing; another becomes a newer version, and
+        the older is kept.
+        """
+        with self._write() as connection:
+            return imported.save_imported(connection, project_id, given)
 
     def answers(self, project_id: int | None = None) -> list[ClipAnswer]:
         """People's present answers, of one project or of all, by clip."""

@@ -3,12 +3,14 @@
 import math
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, get_args
 
 from sqlalchemy import ColumnElement, Connection, UnaryExpression, case, func, select
 
 from annotator.errors import UsageError
+from annotator.store.annotations import answers_by_clip
 from annotator.store.database import CHUNK, AnyRow, AnySelect, in_chunks
 from annotator.store.records import ClipScores, LabelScores, RankedClip, Score
 from annotator.store.schema import Clip, LabelPrediction, Media, Model, Prediction, Run
@@ -49,6 +51,7 @@ def ranked(
     limit: int | None,
     label: str | None,
     split: str | None,
+    answered: bool,
 ) -> Iterator[RankedClip]:
     """The clips the model is least sure of, least sure first; see `Store.ranked`.
 
@@ -71,8 +74,12 @@ def ranked(
     ranking = ranking.order_by(order, Prediction.clip_id).limit(limit)
     result = connection.execute(ranking, execution_options={"yield_per": CHUNK})
     for rows in result.partitions():
-        labels = label_scores(connection, model_id, [row.id for row in rows])
-        yield from (_ranked(row, labels[row.id], by, label) for row in rows)
+        ids = [row.id for row in rows]
+        labels = label_scores(connection, model_id, ids)
+        answers = answers_by_clip(connection, ids) if answered else {}
+        for row in rows:
+            clip = _ranked(row, labels[row.id], by, label)
+            yield replace(clip, answers=answers[row.id]) if row.id in answers else clip
 
 
 def label_scores(

@@ -8,11 +8,14 @@ from typing import Literal
 TaskState = Literal["sending", "there", "gone"]
 AnswerState = Literal["labelled", "unusable", "skipped", "empty"]
 
+IMPORTED = "imported"  # in place of a server, of projects whose answers come from files
+
 
 @dataclass(frozen=True, slots=True)
 class ReviewProject:
     """A Label Studio project of ours; `number` is its id on the server, at its base address.
 
+    Answers that were imported from files have projects of their own, on the server `IMPORTED`.
     `pulled_to` is the newest change that was pulled, None before the first pull.
     """
 
@@ -70,6 +73,19 @@ class Answer:
     result: Sequence[object]
     created_at: datetime
     updated_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class GivenAnswer:
+    """One person's answer about a clip that was given elsewhere; `source` says where it stood."""
+
+    clip_id: int
+    annotator: str
+    state: AnswerState
+    labels: tuple[GivenLabel, ...]
+    neutral: bool
+    comment: str | None
+    source: Sequence[object]
 
 
 @dataclass(frozen=True, slots=True)
