@@ -1,9 +1,10 @@
-"""Where an export goes: a file that is replaced as a whole, or standard output."""
+"""Where an export goes: a file or folder that is replaced as a whole, or standard output."""
 
 import io
 import os
+import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO, TextIO
@@ -24,15 +25,69 @@ def destination(out: Path | None) -> Iterator[TextIO]:
         EnvironmentFault: the disk is full, or the folder cannot be written to.
         BrokenPipeError: nobody reads standard output any more.
     """
+    if out is not None:
+        with binary_destination(out) as binary:
+            text = _text(binary)
+            try:
+                yield text
+            finally:
+                text.detach()  # flushes; the file is closed by who opened it
+        return
+    with _faults("to standard output"), _standard_output() as printed:
+        yield printed
+
+
+@contextmanager
+def binary_destination(out: Path) -> Iterator[BinaryIO]:
+    """The same for bytes, of a file alone."""
+    with _faults(str(out)), _replaced(_writable(out)) as binary:
+        yield binary
+
+
+@contextmanager
+def folder_destination(out: Path, contents: Collection[str]) -> Iterator[Path]:
+    """A folder to fill, which takes the place of one of that name once it is complete.
+
+    Only a folder that holds nothing but `contents` (files of an earlier export) is replaced.
+
+    Raises:
+        UsageError: the name is a file's, there is something else in it, or no folder to hold it.
+        EnvironmentFault: the disk is full, or the folder cannot be written to.
+    """
+    folder = Path(os.path.realpath(out))
+    if not folder.parent.is_dir():
+        raise UsageError(f"cannot write {out}: there is no folder {folder.parent}, make it first")
+    if folder.exists():
+        if not folder.is_dir():
+            raise UsageError(f"cannot write {out}: it is no folder; name a new one")
+        others = sorted(entry.name for entry in folder.iterdir() if entry.name not in contents)
+        if others:
+            raise UsageError(
+                f"cannot write {out}: it holds {others[0]!r}, which is of no export: name a new "
+                "folder"
+            )
+    draft = folder.with_name(f".{folder.name}.{uuid4().hex}")
+    with _faults(str(out)):
+        try:
+            draft.mkdir()
+            yield draft
+            if folder.exists():
+                shutil.rmtree(folder)
+            draft.rename(folder)
+        finally:
+            shutil.rmtree(draft, ignore_errors=True)
+
+
+@contextmanager
+def _faults(where: str) -> Iterator[None]:
+    """What the system refuses, in one line."""
     try:
-        with _standard_output() if out is None else _replaced(_writable(out)) as text:
-            yield text
+        yield
     except BrokenPipeError:
         raise  # who reads standard output has had enough
     except OSError as error:
         raise EnvironmentFault(
-            f"cannot write {out or 'to standard output'} ({error.strerror}): make room, or name "
-            "another file with --out"
+            f"cannot write {where} ({error.strerror}): make room, or name another place with --out"
         ) from error
 
 
@@ -47,13 +102,13 @@ def _standard_output() -> Iterator[TextIO]:
 
 
 @contextmanager
-def _replaced(file: Path) -> Iterator[TextIO]:
+def _replaced(file: Path) -> Iterator[BinaryIO]:
     draft = file.with_name(f".{file.name}.{uuid4().hex}")
     try:
-        with draft.open("xb") as binary, _text(binary) as text:
-            yield text
-            text.flush()
-            os.fsync(text.fileno())
+        with draft.open("xb") as binary:
+            yield binary
+            binary.flush()
+            os.fsync(binary.fileno())
         draft.replace(file)
     finally:
         draft.unlink(missing_ok=True)

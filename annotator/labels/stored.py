@@ -12,6 +12,11 @@ def votes_of(answers: Iterable[ClipAnswer]) -> list[Vote]:
     Skipped tasks and empty answers say nothing: the server lets a person skip a clip and label it
     later, or answer it twice.
     """
+    return [vote for _, vote in votes_by_project(answers)]
+
+
+def votes_by_project(answers: Iterable[ClipAnswer]) -> list[tuple[int, Vote]]:
+    """The same, each with the project that the person was asked in."""
     newest: dict[tuple[int, str], ClipAnswer] = {}
     for given in answers:
         if given.answer.state in {"labelled", "unusable"}:
@@ -19,7 +24,7 @@ def votes_of(answers: Iterable[ClipAnswer]) -> list[Vote]:
             known = newest.get(key)
             if known is None or _age(known) <= _age(given):
                 newest[key] = given
-    return [_vote(given) for given in newest.values()]
+    return [(given.project_id, _vote(given)) for given in newest.values()]
 
 
 def _age(given: ClipAnswer) -> tuple[float, int]:
