@@ -5,7 +5,16 @@ from typing import Any
 import click
 
 from annotator import __version__
-from annotator.commands import corpus, experiments, export, models, review, serve, training
+from annotator.commands import (
+    corpus,
+    experiments,
+    export,
+    importing,
+    models,
+    review,
+    serve,
+    training,
+)
 from annotator.errors import AnnotateError
 
 
@@ -46,6 +55,7 @@ for _command in (
     corpus.show,
     corpus.retry,
     export.export,
+    importing.import_group,
     review.pull,
     review.agreement,
     serve.serve,

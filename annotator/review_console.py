@@ -9,6 +9,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from annotator.console import literal, out_console, print_json, progress_console, say
+from annotator.imports.labels import Imported
 from annotator.labels.agreement import Agreement
 from annotator.labels.consensus import Consensus
 from annotator.labels.figure import Figure
@@ -35,6 +36,27 @@ def counting(what: str, total: int | None) -> Iterator[Callable[[int], None]]:
     task = bar.add_task(what, total=total)
     with bar:
         yield lambda count: bar.advance(task, count)
+
+
+def print_imported(found: Sequence[Imported], project: ReviewProject, *, as_json: bool) -> None:
+    """What came of files with answers, and what in them was left out."""
+    if as_json:
+        files = [{**asdict(one), "file": one.file} for one in found]
+        print_json({"project": project.title, "labels": project.labels, "files": files})
+        return
+    console = progress_console()
+    for one in found:
+        for left in one.left_out[:MAX_PROBLEMS]:
+            line = literal(f"left out: {one.file.name}, {left.place}: {left.reason}")
+            console.print(f"[red]{line}", highlight=False)
+        if len(one.left_out) > MAX_PROBLEMS:
+            console.print(f"and {len(one.left_out) - MAX_PROBLEMS} more: --json has all of them")
+        answers = one.answers
+        silent = f", {one.silent} rows without an answer" if one.silent else ""
+        say(
+            f"{one.file.name}: {answers.new} new answers, {answers.changed} changed, "
+            f"{answers.known} known, {len(one.left_out)} left out{silent}."
+        )
 
 
 def print_review(review: Review, *, dry_run: bool, as_json: bool) -> None:

@@ -6,9 +6,16 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import wraps
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+    from annotator.registry import ModelVersion
+    from annotator.store.engine import Store
+    from annotator.store.records import RankedClip
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -158,6 +165,25 @@ def ranking_options(command: Callable[..., Any]) -> Callable[..., Any]:
     for option in reversed(options):
         ranked = option(ranked)
     return ranked
+
+
+def ranked(
+    store: "Store",
+    model: "ModelVersion",
+    ranking: Ranking,
+    limit: int | None = None,
+    *,
+    answered: bool = False,
+) -> "Generator[RankedClip]":
+    """The clips of a ranking; see `Store.ranked`."""
+    return store.ranked(
+        store.register_model(model),
+        by=ranking.by,
+        limit=limit,
+        label=ranking.label,
+        split=ranking.split,
+        answered=answered,
+    )
 
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON for machines.")

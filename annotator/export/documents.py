@@ -2,7 +2,6 @@
 
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
 
@@ -10,6 +9,7 @@ from annotator.errors import EnvironmentFault, UsageError
 from annotator.export.contents import Clip, Contents
 from annotator.export.destination import destination
 from annotator.export.elan import elan
+from annotator.export.exported import Exported
 from annotator.export.formats import FORMATS
 from annotator.export.names import Names
 from annotator.export.textgrid import textgrid
@@ -24,21 +24,12 @@ RENDERERS: Mapping[str, Callable[[Document], str]] = {
 _SUFFIXES = {"elan": ".eaf", "textgrid": ".TextGrid", "webvtt": ".vtt"}
 
 
-@dataclass(frozen=True, slots=True)
-class Written:
-    """How many files were written, about how many clips."""
-
-    files: int
-    clips: int
-
-
 def export_documents(
     clips: Iterable[Clip],
     contents: Contents,
     style: str,
     out: Path,
-    progress: Callable[[int], None] = lambda _count: None,
-) -> Written:
+) -> Exported:
     """Write what is said of clips on the time lines of their media, one medium in memory at a time.
 
     Args:
@@ -46,7 +37,6 @@ def export_documents(
         contents: what is told of each.
         style: elan, textgrid or webvtt.
         out: a file of the format's suffix, or a folder for a file a medium, made if need be.
-        progress: told how many more clips are written.
 
     Raises:
         UsageError: no clips; one file for clips of several media; or the files would lie beside
@@ -62,10 +52,9 @@ def export_documents(
         with destination(target) as text:
             text.write(RENDERERS[style](document))
         files, written = files + 1, written + len(document.rows)
-        progress(len(document.rows))
     if not files:
         raise UsageError("there are no such clips: `annotate list` shows those the model annotated")
-    return Written(files, written)
+    return Exported(written, out, files=files)
 
 
 def _documents(clips: Iterable[Clip], contents: Contents, alone: Path | None) -> Iterator[Document]:

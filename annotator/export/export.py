@@ -7,11 +7,14 @@ from annotator import __version__
 from annotator.errors import UsageError
 from annotator.export.contents import Clip, Contents
 from annotator.export.destination import binary_destination, destination
+from annotator.export.exported import Exported
 from annotator.export.table import Cell, columns
 from annotator.export.text_tables import TEXT_TABLES
 
 
-def export_clips(clips: Iterable[Clip], contents: Contents, style: str, out: Path | None) -> int:
+def export_clips(
+    clips: Iterable[Clip], contents: Contents, style: str, out: Path | None
+) -> Exported:
     """Write a row a clip as they come, so that a million take no more memory than a thousand.
 
     Args:
@@ -19,9 +22,6 @@ def export_clips(clips: Iterable[Clip], contents: Contents, style: str, out: Pat
         contents: what is told of each.
         style: csv, jsonl or parquet.
         out: a file, which is replaced as a whole; None is standard output.
-
-    Returns:
-        How many rows were written.
 
     Raises:
         UsageError: the name is no file's, its folder is not there, or Parquet is to be printed.
@@ -40,14 +40,14 @@ def export_clips(clips: Iterable[Clip], contents: Contents, style: str, out: Pat
     if style in TEXT_TABLES:
         with destination(out) as text:
             TEXT_TABLES[style](text, [column.name for column in table], rows())
-        return count
+        return Exported(count, out)
     if out is None:
         raise UsageError("Parquet is no text to print: name a file with --out")
     from annotator.export.parquet_table import write_parquet
 
     with binary_destination(out) as file:
         write_parquet(file, table, rows(), facts(contents))
-    return count
+    return Exported(count, out)
 
 
 def facts(contents: Contents) -> dict[str, str]:

@@ -40,6 +40,11 @@ def answers(connection: Connection, project_id: int | None) -> list[ClipAnswer]:
     return _answers(connection, connection.execute(chosen).all())
 
 
+def has_answers(connection: Connection) -> bool:
+    """Whether anybody has answered anything."""
+    return connection.scalar(select(Annotation.id).where(Annotation.current).limit(1)) is not None
+
+
 def answers_about(connection: Connection, clip_ids: Sequence[int]) -> list[ClipAnswer]:
     """The present answers about clips, by clip."""
     chosen: Any = select(*Annotation.__table__.columns).where(Annotation.current)

@@ -19,6 +19,7 @@ from annotator.store import (
     results,
     runs,
     sources,
+    targets,
     tasks,
     timeline,
 )
@@ -282,6 +283,11 @@ class Store:
         with self._read() as connection:
             yield from timeline.timeline(connection, model_id, split)
 
+    def has_clip(self, clip_id: int) -> bool:
+        """Whether there is a clip of that number, of whatever plan."""
+        with self._read() as connection:
+            return targets.has_clip(connection, clip_id)
+
     def bounds(self, path: Path) -> dict[Bounds, int]:
         """The numbers of the clips of a file's present plan, by where they lie."""
         with self._read() as connection:
@@ -377,6 +383,11 @@ class Store:
             if pulled_to is not None:
                 tasks.move_cursor(connection, project_id, pulled_from, pulled_to)
             return saved
+
+    def has_answers(self) -> bool:
+        """Whether anybody has answered anything, and has not taken it back."""
+        with self._read() as connection:
+            return annotations.has_answers(connection)
 
     def imported_project(self, title: str, labels: Sequence[str]) -> ReviewProject:
         """The project of answers from files that has this title; made where there is none.
