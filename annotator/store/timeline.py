@@ -39,10 +39,12 @@ def timeline(
 
     Of the result a chunk is in memory at a time; the transaction must outlast the iteration.
     """
+    # `+ 0` keeps SQLite from looking files up by clip and sorting all at the end: it walks the
+    # index of paths, and of each file that of its clips, both of which are in order.
     answered = exists().where(Annotation.clip_id == Clip.id, Annotation.current)
     clips: AnySelect = (
         select(*_CLIP)
-        .join_from(Media, Clip)
+        .join_from(Media, Clip, Clip.media_id == Media.id + 0)
         .outerjoin(Prediction, and_(Prediction.clip_id == Clip.id, Prediction.model_id == model_id))
         .outerjoin(Run, Run.id == Prediction.run_id)
         .where(Clip.active, or_(Prediction.clip_id.is_not(None), answered))
