@@ -2,7 +2,7 @@
 
 import os
 from collections import defaultdict
-from pathlib import Path, PurePosixPath
+from pathlib import Path, PurePath, PurePosixPath, PureWindowsPath
 
 from annotator.corpus.manifest_cells import shown
 from annotator.imports.stated import Stated
@@ -59,7 +59,7 @@ class Clips:
             if exact in self._by_path:
                 return self._by_path[exact]
         for name in names:
-            pure = PurePosixPath(readable(name).replace("\\", "/"))
+            pure = _pure(readable(name))
             called = self._by_name.get(pure.name) or self._by_stem.get(pure.name) or []
             if len(called) > 1 and not pure.is_absolute():
                 called = [path for path in called if path.parts[-len(pure.parts) :] == pure.parts]
@@ -94,6 +94,12 @@ class Clips:
                 f"{_seconds(end_ms)} s"
             )
         return bounds[near[0]]
+
+
+def _pure(name: str) -> PurePath:
+    """A path of whatever system; a backslash is part of a name unless there is a drive before."""
+    windows = PureWindowsPath(name)
+    return windows if windows.drive else PurePosixPath(name)
 
 
 def _seconds(milliseconds: int | None) -> str:

@@ -6,6 +6,7 @@ them; and if you like `annotator`, `comment`, and `state` or `unusable`.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from decimal import Decimal, InvalidOperation
 from pathlib import Path
 
 from annotator.corpus import manifest_rows
@@ -81,13 +82,12 @@ def _number(cell: object) -> int | None:
     if is_missing(cell):
         return None
     try:
-        number = float(cell) if isinstance(cell, str | int | float) else 0.0
-        whole = int(cell) if isinstance(cell, str | int) else int(number)
-    except (ValueError, OverflowError):
-        raise ValueError(f"clip {shown(cell)} is not the number of a clip") from None
-    if isinstance(cell, bool) or whole != number or not 0 < whole <= MAX_ID:
+        number = Decimal(str(cell))  # exact, and of 7.0 as pandas writes it
+    except (InvalidOperation, ValueError):  # ValueError: a whole number of thousands of digits
+        number = Decimal("NaN")
+    if not number.is_finite() or not 0 < number <= MAX_ID or number % 1:
         raise ValueError(f"clip {shown(cell)} is not the number of a clip")
-    return whole
+    return int(number)
 
 
 def _values(columns: Mapping[str, object], labels: Sequence[str]) -> dict[str, float]:
