@@ -51,6 +51,9 @@ def print_imported(found: Sequence[Imported], project: ReviewProject, *, as_json
             console.print(f"[red]{line}", highlight=False)
         if len(one.left_out) > MAX_PROBLEMS:
             console.print(f"and {len(one.left_out) - MAX_PROBLEMS} more: --json has all of them")
+        if one.ignored:
+            line = f"{one.file.name}: columns that are no label here: {', '.join(one.ignored)}"
+            console.print(f"[yellow]{literal(line)}", highlight=False)
         answers = one.answers
         silent = f", {one.silent} rows without an answer" if one.silent else ""
         say(

@@ -86,9 +86,17 @@ def test_what_fits_is_taken_and_the_rest_told(folder):
     (file,) = done.json["files"]
     assert file["answers"] == {"new": 4, "changed": 0, "deleted": 0, "known": 0}
     assert file["silent"] == 1
+    assert file["ignored"] == []
     (left,) = file["left_out"]
     assert left["place"] == "row 7"
     assert "no clip of 'a.wav' is within 100 ms of 1.000 to 2.000 s" in left["reason"]
+
+
+def test_a_column_that_is_no_label_is_named(folder):
+    done = bring(folder, "clip,joy,happy,tired\n1,1,1,\n", "--annotator", "ann")
+    assert done.json["files"][0]["ignored"] == ["joy", "tired"]
+    told = run(folder, "import", "labels", folder / "answers.csv", "--annotator", "ann")
+    assert "columns that are no label here: joy, tired" in told.err
 
 
 def test_answers_count_wherever_answers_do(folder):

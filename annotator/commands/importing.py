@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from annotator.commands.options import json_option, labels_option, workspace_option
+from annotator.commands.options import json_option, names, workspace_option
 from annotator.errors import UsageError
 
 if TYPE_CHECKING:
@@ -41,7 +41,11 @@ def import_group() -> None:
     show_default=True,
     help="What the answers are kept together under; agreement is told of each project.",
 )
-@labels_option
+@click.option(
+    "--labels",
+    callback=lambda _ctx, _param, text: names(text),
+    help="Comma-separated labels that were asked for, of a new project. [default: the model's]",
+)
 @click.option(
     "--threshold",
     type=click.FloatRange(0, 1, min_open=True),
@@ -81,9 +85,9 @@ def labels_command(
     `annotator`, `comment`, `unusable`. From ELAN (.eaf): tiers named after labels, or --tier. A
     label that is not named is a no; only labels of 0, or `neutral`, are none of them.
 
-    What fits no clip is told with the reason, and the rest is taken. The same file again changes
-    nothing; a changed answer becomes a newer version, and the older is kept. Ends with 1 if
-    anything was left out.
+    Other columns are named, and ignored. What fits no clip is told with the reason, and the rest is
+    taken. The same file again changes nothing; a changed answer becomes a newer version, and the
+    older is kept. Ends with 1 if anything was left out.
 
     \b
     Examples:

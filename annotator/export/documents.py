@@ -54,7 +54,7 @@ def export_documents(
         files, written = files + 1, written + len(document.rows)
     if not files:
         raise UsageError("there are no such clips: `annotate list` shows those the model annotated")
-    return Exported(written, out, files=files)
+    return Exported(written, out, files=None if single else files)
 
 
 def _documents(clips: Iterable[Clip], contents: Contents, alone: Path | None) -> Iterator[Document]:

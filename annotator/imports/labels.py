@@ -51,12 +51,16 @@ class LeftOut:
 
 @dataclass(frozen=True, slots=True)
 class Imported:
-    """What came of a file: answers by what became of them, rows without any, and the rest."""
+    """What came of a file: answers by what became of them, rows without any, and the rest.
+
+    `ignored` are columns that mean nothing here: no label of the project, and nothing else.
+    """
 
     file: Path
     answers: Pulled
     silent: int
     left_out: tuple[LeftOut, ...]
+    ignored: tuple[str, ...] = ()
 
 
 def import_labels(
@@ -89,7 +93,8 @@ def import_labels(
         chunk = answers[start : start + CHUNK]
         saved += store.save_imported(project.project_id, chunk)
         progress(len(chunk))
-    return Imported(file, saved, taking.silent, tuple(taking.left_out))
+    left_out, ignored = tuple(taking.left_out), tuple(sorted(taking.ignored))
+    return Imported(file, saved, taking.silent, left_out, ignored)
 
 
 def _stated(
@@ -113,6 +118,7 @@ class _Taking:
     wanted: Wanted
     silent: int = 0
     left_out: list[LeftOut] = field(default_factory=list)
+    ignored: set[str] = field(default_factory=set)
     _found: dict[tuple[int, str], Stated] = field(default_factory=dict)
 
     def take(self, place: str, stated: Stated | str) -> None:
@@ -120,6 +126,7 @@ class _Taking:
         try:
             if isinstance(stated, str):
                 raise ValueError(stated)
+            self.ignored |= stated.ignored
             if not stated.values and not stated.unusable:
                 self.silent += 1
                 return

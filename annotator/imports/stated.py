@@ -13,7 +13,8 @@ class Stated:
     """One answer as it stands in a file: about which clip, by whom, and what.
 
     `place` says where it stands, for messages. The clip is given by its number, or by a file and
-    the bounds of a part. `values` are from 0 to 1 by the label's name in the file.
+    the bounds of a part. `values` are from 0 to 1 by the label's name in the file. `ignored` are
+    the names of what else stands there and means nothing here.
     """
 
     place: str
@@ -25,6 +26,7 @@ class Stated:
     values: Mapping[str, float] = field(default_factory=dict)
     unusable: bool = False
     comment: str | None = None
+    ignored: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

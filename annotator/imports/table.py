@@ -29,6 +29,7 @@ HUMAN = "human:"  # begins the columns of an export
 OF_A_MODEL = "weights_sha256"  # a column that exports of a model have
 UNUSABLE = "unusable"
 
+_COLUMNS = ("clip", "annotator", "comment", "state", "human_state", UNUSABLE)
 _YES, _NO = {"1", "1.0", "true", "yes", "x"}, {"0", "0.0", "false", "no"}
 
 
@@ -75,6 +76,17 @@ def _stated(place: str, columns: Mapping[str, object], labels: Sequence[str]) ->
         values=_values(columns, labels),
         unusable=_is_unusable(columns),
         comment=text_of("comment", columns.get("comment"), MAX_COMMENT),
+        ignored=_ignored(columns, labels),
+    )
+
+
+def _ignored(columns: Mapping[str, object], labels: Sequence[str]) -> frozenset[str]:
+    """Columns that mean nothing; an export's are known for what they are."""
+    if any(name.startswith(HUMAN) for name in columns):
+        return frozenset()
+    known = {*_COLUMNS, *(label.casefold() for label in labels)}
+    return frozenset(
+        name for name in columns if name not in known and not manifest_rows.is_known(name)
     )
 
 

@@ -53,7 +53,7 @@ def test_the_same_again_replaces_the_files(tmp_path):
 
 def test_one_file_for_one_medium(tmp_path):
     done = export(tmp_path, "/c/a.mp4", out="mine.EAF")
-    assert done.files == 1
+    assert (done.rows, done.files) == (1, None)
     assert (tmp_path / "mine.EAF").is_file()
 
 
