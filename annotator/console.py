@@ -15,12 +15,13 @@ from rich.markup import escape
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Column, Table
 
+from annotator.export.exported import Exported
 from annotator.recorder import Observer
 from annotator.recorder import Progress as RunProgress
 from annotator.registry import ModelVersion
 from annotator.run import RunSummary
 from annotator.store.records import ClipDetail, Failure, RankedClip, Status, StoredPrediction
-from annotator.store.review_records import ClipAnswer
+from annotator.store.review_records import IMPORTED, ClipAnswer, ProjectCounts
 from annotator.types import MODALITIES, Bounds
 from annotator.workspace import Workspace
 
@@ -265,8 +266,7 @@ def print_status(workspace: Workspace, status: Status, *, as_json: bool) -> None
         mark = "" if model.trained else " [bold red]UNTRAINED: random weights, numbers are noise"
         table.add_row("model", f"{literal(model.name)}: {count} clips annotated{mark}")
     for project in status.projects:
-        counts = f"{project.tasks.get('there', 0)} tasks, answers: {_counts(project.answers)}"
-        table.add_row("project", literal(f"{project.number} {project.title}: {counts}"))
+        table.add_row("project", literal(_project(project)))
     if (last := status.last_run) is not None:
         table.add_row("last run", f"{last.state}, begun {last.started_at:%Y-%m-%d %H:%M} UTC")
     out_console().print(table)
@@ -277,6 +277,13 @@ def print_status(workspace: Workspace, status: Status, *, as_json: bool) -> None
             failures.add_row(of, failure.stage, literal(failure.reason))
         out_console().print(failures)
         say("`annotate retry` marks them to be tried again by the next run.")
+
+
+def _project(project: ProjectCounts) -> str:
+    answers = f"answers: {_counts(project.answers)}"
+    if project.server == IMPORTED:
+        return f"{project.title}: from files, {answers}"
+    return f"{project.number} {project.title}: {project.tasks.get('there', 0)} tasks, {answers}"
 
 
 def print_details(clips: Sequence[ClipDetail], *, as_json: bool) -> None:
@@ -342,12 +349,22 @@ def _prediction_table(prediction: StoredPrediction) -> Table:
     return table
 
 
-def print_exported(count: int, out: Path | None, model: ModelVersion, *, as_json: bool) -> None:
-    """How many rows were written and where to; of rows on the output stream nothing is said."""
+def print_exported(exported: Exported, model: ModelVersion, *, as_json: bool) -> None:
+    """How many clips were written and where to; of rows on the output stream nothing is said."""
     if as_json:
-        print_json({"rows": count, "out": out, "model": model.name, "trained": model.trained})
-    elif out is not None:
-        say(f"{count} clips written to {out}.")
+        known = {name: value for name, value in _members(exported).items() if value is not None}
+        print_json({**known, "out": exported.out, "model": model.name, "trained": model.trained})
+        return
+    if exported.out is None:
+        return
+    files = f", {exported.files} files" if exported.files is not None else ""
+    splits = ", ".join(f"{name} {count}" for name, count in (exported.splits or {}).items())
+    say(f"{exported.rows} clips written to {exported.out}{files}{splits and f': {splits}'}.")
+    if exported.left_out:
+        say(
+            f"{exported.left_out} labelled clips were left out: the workspace has no features of "
+            f"the extractors of model {model.name!r} for them; `annotate run` makes them."
+        )
 
 
 def print_retried(count: int, *, as_json: bool) -> None:

@@ -11,6 +11,7 @@ from rich.table import Table
 
 from annotator.acquisition.suggest import Suggestions
 from annotator.console import literal, out_console, print_json, progress_console, say
+from annotator.imports.labels import Imported
 from annotator.labels.agreement import Agreement
 from annotator.labels.annotators import Annotator
 from annotator.labels.consensus import Consensus
@@ -50,6 +51,30 @@ def counting(what: str, total: int | None) -> Iterator[Advance]:
     task = bar.add_task(what, total=total)
     with bar:
         yield lambda count, total=total: bar.update(task, advance=count, total=total)
+
+
+def print_imported(found: Sequence[Imported], project: ReviewProject, *, as_json: bool) -> None:
+    """What came of files with answers, and what in them was left out."""
+    if as_json:
+        files = [{**asdict(one), "file": one.file} for one in found]
+        print_json({"project": project.title, "labels": project.labels, "files": files})
+        return
+    console = progress_console()
+    for one in found:
+        for left in one.left_out[:MAX_PROBLEMS]:
+            line = literal(f"left out: {one.file.name}, {left.place}: {left.reason}")
+            console.print(f"[red]{line}", highlight=False)
+        if len(one.left_out) > MAX_PROBLEMS:
+            console.print(f"and {len(one.left_out) - MAX_PROBLEMS} more: --json has all of them")
+        if one.ignored:
+            line = f"{one.file.name}: columns that are no label here: {', '.join(one.ignored)}"
+            console.print(f"[yellow]{literal(line)}", highlight=False)
+        answers = one.answers
+        silent = f", {one.silent} rows without an answer" if one.silent else ""
+        say(
+            f"{one.file.name}: {answers.new} new answers, {answers.changed} changed, "
+            f"{answers.known} known, {len(one.left_out)} left out{silent}."
+        )
 
 
 def print_review(review: Review, *, shown: bool, dry_run: bool, as_json: bool) -> None:

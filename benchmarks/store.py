@@ -24,6 +24,7 @@ import numpy as np
 
 from annotator.acquisition.pool import Plan
 from annotator.acquisition.propose import propose
+from annotator.export.contents import Contents
 from annotator.export.export import export_clips
 from annotator.store.engine import Store, open_store
 from annotator.store.records import ClipResult, FreshScores, LabelScores
@@ -168,7 +169,7 @@ def measure_export(store: Store, out: Path) -> None:
     """Write all clips as CSV; memory is what the process has taken beyond its earlier peak."""
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     began = time.perf_counter()
-    count = export_clips(store.ranked(1), Facts(), "csv", out)
+    count = export_clips(store.ranked(1), Contents(Facts()), "csv", out).rows
     seconds = time.perf_counter() - began
     grown = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
     print(

@@ -56,11 +56,22 @@ def proposal(
 
 
 def clips(
-    store: "Store", model_id: int, ranking: Ranking, found: "Proposal | None", limit: int | None
+    store: "Store",
+    model_id: int,
+    ranking: Ranking,
+    found: "Proposal | None",
+    limit: int | None,
+    *,
+    answered: bool = False,
 ) -> "Generator[RankedClip]":
-    """The clips of a proposal, or those that the store ranks first."""
+    """The clips of a proposal, or those that the store ranks first; see `Store.ranked`."""
     if found is not None:
-        return store.clips(model_id, ranking.by, found.scores)
+        return store.clips(model_id, ranking.by, found.scores, answered=answered)
     return store.ranked(
-        model_id, by=ranking.by, limit=limit, label=ranking.label, split=ranking.split
+        model_id,
+        by=ranking.by,
+        limit=limit,
+        label=ranking.label,
+        split=ranking.split,
+        answered=answered,
     )

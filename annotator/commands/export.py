@@ -1,16 +1,13 @@
 """Send clips to people, or write them to a file: export."""
 
-import os
-import time
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from annotator.commands import choosing
-from annotator.commands.completion import complete_projects
 from annotator.commands.options import (
     Ranking,
     Selecting,
@@ -19,46 +16,55 @@ from annotator.commands.options import (
     selection_options,
     workspace_option,
 )
+from annotator.commands.sending import Asked, review
 from annotator.errors import UsageError
+from annotator.export.formats import FORMATS, format_of
 
 if TYPE_CHECKING:
-    from annotator.labelstudio.export import Review
+    from collections.abc import Generator
+
+    from annotator.export.contents import Clip, Contents
+    from annotator.export.exported import Exported
     from annotator.registry import ModelVersion
     from annotator.store.engine import Store
     from annotator.workspace import Workspace
 
 LABEL_STUDIO = "label-studio"
-SUFFIXES = {".csv": "csv", ".jsonl": "jsonl", ".json": LABEL_STUDIO}
-TASKS_FILE = Path("label-studio-tasks.json")  # where no server is configured
 STANDARD_OUTPUT = Path("-")
-DAY_S = 24 * 3600
+STEP = 1000  # clips between two signs of progress
 
-
-@dataclass(frozen=True, slots=True)
-class _Asked:
-    """What the options ask of a review."""
-
-    named: str
-    shown: bool
-    overlap: int | None
-    dry_run: bool
-    days: int
-    out: Path | None
+NOBODY = "nobody has answered yet: `annotate pull` or `annotate import labels` brings answers"
 
 
 @click.command()
 @click.option(
     "--format",
     "style",
-    type=click.Choice([LABEL_STUDIO, "csv", "jsonl"]),
-    help="Tasks for Label Studio; CSV (RFC 4180, UTF-8), or JSON Lines with the same columns. "
-    "[default: by the suffix of --out; without --out label-studio]",
+    type=click.Choice(list(FORMATS)),
+    metavar="FORMAT",
+    help="; ".join(f"{name}: {one.about}" for name, one in FORMATS.items())
+    + ". [default: by the suffix of --out, else csv; without --out label-studio]",
 )
 @click.option(
     "--out",
     type=click.Path(allow_dash=True, path_type=Path),
-    help="File to write, in place of one of that name; - is standard output. With label-studio "
-    "the tasks go there and not to the server.",
+    help="File to write, in place of one of that name; - is standard output. A folder for "
+    "hugging-face, and for a file a medium of elan, textgrid and webvtt. With label-studio the "
+    "tasks go there and not to the server.",
+)
+@click.option(
+    "--labels",
+    "whose",
+    type=click.Choice(["model", "human", "both"]),
+    help="Whose labels: the model's, people's (of clips that they answered), or both side by side. "
+    "[default: both once people have answered]",
+)
+@click.option(
+    "--soft/--hard",
+    "soft",
+    default=True,
+    help="Probabilities and shares of voters, or 1 and 0 by the model's thresholds and by the "
+    "majority.  [default: soft]",
 )
 @ranking_options
 @selection_options
@@ -92,6 +98,8 @@ class _Asked:
 def export(
     style: str | None,
     out: Path | None,
+    whose: str | None,
+    soft: bool,
     workspace: "Workspace",
     ranking: Ranking,
     selecting: Selecting,
@@ -102,19 +110,22 @@ def export(
     days: int,
     as_json: bool,
 ) -> None:
-    """Send clips to Label Studio, or write them to a file.
+    """Send the least certain clips to Label Studio, or write clips to a file.
 
     To Label Studio: LABEL_STUDIO_URL and LABEL_STUDIO_API_KEY say where it is and who you are. The
     project is made if there is none: emotions, their intensity, neutral, unusable, a comment. Each
     clip is cut out of its file and arrives once, however often you repeat the command. Without a
     server the tasks are written to a file that Label Studio imports.
 
-    To CSV or JSON Lines: a row a clip that the model has annotated, least certain first: path,
-    start and end in seconds, a column a label with its probability, variance, entropy, margin and
-    bald; then model, hash of its weights, extractors, tool version, speaker, split and transcript.
-    A file of the same name is replaced once the new one is complete. In CSV, text stays as it is
-    even where it begins with =, +, - or @: import the columns as text into a spreadsheet, which
-    would take it for a formula.
+    To a table (csv, jsonl, parquet): a row a clip that the model has annotated, least certain
+    first: path, start and end in seconds, a column a label with its probability, variance, entropy,
+    margin and bald; a column human:LABEL with the share of voters, and how many they were; then
+    where all of it comes from. In CSV, text stays as it is even where it begins with =, +, - or @:
+    import the columns as text into a spreadsheet, which would take it for a formula.
+
+    On time lines (elan, textgrid, webvtt): every clip of a medium in one file. To train on
+    (hugging-face, arrays): clips with labels and the features of the model's extractors, by split.
+    docs/exports.md tells of each. A file of the same name is replaced once the new one is complete.
 
     --uncertain-top alone takes the highest scores. Any of --select, --audit, --balance,
     --per-speaker, --per-video, --near, --per-second and --seed makes it a selection: clips that
@@ -127,93 +138,139 @@ def export(
       annotate export --uncertain-top 500 --by bald --select kcenter --balance
       annotate export --uncertain-top 100 --by entropy --blind --overlap 3 --project pilot
       annotate export --out corpus.csv
+      annotate export --labels human --hard --out answers.parquet
+      annotate export --format elan --out elan/
+      annotate export --format hugging-face --split train --out data/
       annotate export --uncertain-top 500 --format jsonl --out - | head
     """
     from annotator import console, registry, review_console
 
-    style = style or (SUFFIXES.get(out.suffix, "csv") if out else LABEL_STUDIO)
-    if out is None and style != LABEL_STUDIO:
-        raise click.UsageError("name a file with --out; - is standard output")
-    if style != LABEL_STUDIO and (named or overlap or dry_run or not shown):
-        raise click.UsageError(
-            f"--project, --blind, --overlap and --dry-run are of Label Studio, not of {style}: "
-            "name a .json file, or leave --out away"
-        )
+    style = style or (format_of(out) or "csv" if out else LABEL_STUDIO)
+    if style == LABEL_STUDIO and (whose or not soft):
+        raise click.UsageError("--labels and --hard are of files, not of label-studio")
+    if style != LABEL_STUDIO:
+        _check_file(style, out, of_review=bool(named or overlap or dry_run or not shown))
     if named == "":
         raise click.UsageError("--project needs a title or a number")
     if out == STANDARD_OUTPUT and as_json:
         raise click.UsageError("--json reports where the rows go: name a file with --out")
     with workspace.open_store() as store:
         model = registry.choose(workspace, ranking.model)
-        console.warn_if_untrained(model)
+        if whose != "human":
+            console.warn_if_untrained(model)
         if style != LABEL_STUDIO:
+            contents = _contents(store, model, style, whose, hard=not soft)
             file = None if out == STANDARD_OUTPUT else out
-            count = _write_table(store, model, ranking, selecting, style, file)
-            console.print_exported(count, file, model, as_json=as_json)
+            exported = _write(store, workspace, model, ranking, selecting, contents, style, file)
+            console.print_exported(exported, model, as_json=as_json)
             return
-        asked = _Asked(named or workspace.title, shown, overlap, dry_run, days, out)
-        review = _review(store, workspace, model, ranking, selecting, asked)
-    review_console.print_review(review, shown=shown, dry_run=dry_run, as_json=as_json)
-    raise SystemExit(1 if review.failed else 0)
+        asked = Asked(named or workspace.title, shown, overlap, dry_run, days, out)
+        sent = review(store, workspace, model, ranking, selecting, asked)
+    review_console.print_review(sent, shown=shown, dry_run=dry_run, as_json=as_json)
+    raise SystemExit(1 if sent.failed else 0)
 
 
-def _write_table(
-    store: "Store",
-    model: "ModelVersion",
-    ranking: Ranking,
-    selecting: Selecting,
-    style: str,
-    out: Path | None,
-) -> int:
-    from annotator.export.export import export_clips
-
-    model_id = store.register_model(model)
-    found = choosing.proposal(store, model_id, ranking, ranking.top, selecting)
-    with closing(choosing.clips(store, model_id, ranking, found, ranking.top)) as clips:
-        return export_clips(clips, model, style, out)
+def _check_file(style: str, out: Path | None, *, of_review: bool) -> None:
+    if out is None:
+        raise click.UsageError("name a file with --out; - is standard output")
+    if of_review:
+        raise click.UsageError(
+            f"--project, --blind, --overlap and --dry-run are of Label Studio, not of {style}: "
+            "name a .json file, or leave --out away"
+        )
+    if out == STANDARD_OUTPUT and style not in {"csv", "jsonl"}:
+        raise click.UsageError(f"{style} cannot be printed: name a file or folder with --out")
 
 
-def _review(
+def _contents(
+    store: "Store", model: "ModelVersion", style: str, whose: str | None, *, hard: bool
+) -> "Contents":
+    """Whose labels are told, and how.
+
+    Raises:
+        UsageError: people's are asked for, and nobody has answered.
+    """
+    from annotator.export.contents import Contents
+    from annotator.learning.card import open_model, thresholds_of
+
+    answered = store.has_answers()
+    if whose == "human" and not answered:
+        raise UsageError(NOBODY)
+    people = whose in {"human", "both"} or (whose is None and answered)
+    thresholds: list[float] = []
+    if (hard or style == "webvtt") and whose != "human":
+        thresholds = thresholds_of(open_model(model.path), model.labels)
+    return Contents(
+        model=None if whose == "human" else model,
+        projects={p.project_id: p.labels for p in store.projects()} if people else None,
+        hard=hard,
+        thresholds=dict(zip(model.labels, thresholds, strict=False)),
+    )
+
+
+def _write(
     store: "Store",
     workspace: "Workspace",
     model: "ModelVersion",
     ranking: Ranking,
     selecting: Selecting,
-    asked: _Asked,
-) -> "Review":
-    from annotator.labelstudio import export as reviews
-    from annotator.labelstudio.hosting import NOWHERE, hosting, local_files
-    from annotator.labelstudio.projects import Wanted
-    from annotator.labelstudio.server import Server, account
-    from annotator.outgoing import shared
+    contents: "Contents",
+    style: str,
+    out: Path | None,
+) -> "Exported":
+    from annotator.datasets.export import export_corpus
+    from annotator.export.documents import export_documents
+    from annotator.export.export import export_clips
     from annotator.review_console import counting
 
-    if ranking.top is None:
-        raise UsageError("say how many clips to send, as in --uncertain-top 100")
-    found = None if asked.out else account(os.environ)
-    wanted = Wanted(asked.named, model.labels, asked.overlap, asked.shown)
+    kind = FORMATS[style].kind
+    by_media = kind != "table" or contents.model is None
+    with (
+        closing(_clips(store, model, ranking, selecting, contents, by_media=by_media)) as found,
+        counting("writing clips", None) as progress,
+    ):
+        clips = _counted(found, progress)
+        if kind == "table" or out is None:
+            return export_clips(clips, contents, style, out)
+        if kind == "timed":
+            return export_documents(clips, contents, style, out)
+        return export_corpus(clips, contents, model.extractors, workspace.cache(), style, out)
+
+
+def _clips(
+    store: "Store",
+    model: "ModelVersion",
+    ranking: Ranking,
+    selecting: Selecting,
+    contents: "Contents",
+    *,
+    by_media: bool,
+) -> "Generator[Clip]":
+    """The clips that are asked for, least certain first or file by file.
+
+    Those of files are, if the number is limited, the least certain; people's, those with answers.
+    """
+    people = contents.projects is not None
     model_id = store.register_model(model)
-    proposal = choosing.proposal(store, model_id, ranking, None, selecting)
-    audit = proposal.audit if proposal else frozenset()
-    with closing(choosing.clips(store, model_id, ranking, proposal, None)) as clips:
-        chosen = reviews.choose(clips, ranking.top, audit)
-    if not chosen.clips:
-        raise UsageError(
-            f"model {model.name!r} has annotated no such clips: `annotate run CORPUS` first"
-        )
-    if asked.dry_run:
-        return reviews.look(store, Server(found) if found else None, wanted, chosen)
-    expires_at = int(time.time()) + asked.days * DAY_S
-    place = hosting(os.environ, workspace.excerpts, expires_at)
-    if place is None and found:
-        raise UsageError(NOWHERE)
-    place = place or local_files(workspace.root, workspace.excerpts.name)
-    server = Server(found) if found else None
-    sent = shared(model, ranking.by, shown=asked.shown)
-    count = len(chosen.clips)
-    with counting("cutting clips", count) as progress:
-        parcel = reviews.pack(wanted, sent, place, chosen, os.cpu_count() or 1, progress)
-    if server is None:
-        return reviews.write(parcel, asked.out or TASKS_FILE)
-    with counting("sending clips", len(parcel.outgoing)) as progress:
-        return reviews.send(store, server, parcel, model_id, workspace.root, progress)
+    if not by_media or ranking.top is not None:
+        found = choosing.proposal(store, model_id, ranking, ranking.top, selecting)
+        with closing(
+            choosing.clips(store, model_id, ranking, found, ranking.top, answered=people)
+        ) as clips:
+            if not by_media:
+                yield from clips
+                return
+            chosen = {clip.clip_id for clip in clips}
+    else:
+        chosen = None
+    with closing(store.timeline(model_id if contents.model else None, ranking.split)) as timeline:
+        for clip in timeline:
+            if (clip.scores is not None or people) and (chosen is None or clip.clip_id in chosen):
+                yield clip
+
+
+def _counted(clips: Iterable["Clip"], progress: Callable[[int], None]) -> Iterator["Clip"]:
+    for count, clip in enumerate(clips, 1):
+        yield clip
+        if count % STEP == 0:
+            progress(STEP)

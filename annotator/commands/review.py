@@ -122,9 +122,10 @@ def agreement(
 ) -> None:
     """Show how far people agree, in all and two by two.
 
-    Of all answers that were pulled: Krippendorff's alpha of each label, Cohen's kappa of each pair,
-    and of each person the agreement with the others, the time an answer takes, and the share of
-    pre-annotations left as they were. With --json also each clip's votes, soft and hard labels.
+    Of all answers that were pulled or imported: Krippendorff's alpha of each label, Cohen's kappa
+    of each pair, and of each person the agreement with the others, the time an answer takes, and
+    the share of pre-annotations left as they were. With --json also each clip's votes, soft and
+    hard labels.
 
     \b
     Examples:
@@ -202,11 +203,13 @@ def chosen_projects(store: "Store", server: str | None, named: str | None) -> "l
     Raises:
         UsageError: there is none.
     """
+    from annotator.store.review_records import IMPORTED
+
     known = store.projects(server)
     found = [p for p in known if named is None or named in {p.title, str(p.number)}]
     if found:
         return found
-    elsewhere = sorted({project.server for project in store.projects(None)})
+    elsewhere = sorted({project.server for project in store.projects(None)} - {IMPORTED})
     if not known and elsewhere:
         raise UsageError(
             f"no clips were sent from this workspace to {server}: set LABEL_STUDIO_URL to "
@@ -216,6 +219,6 @@ def chosen_projects(store: "Store", server: str | None, named: str | None) -> "l
     if named is None or not known:
         raise UsageError(
             "no clips were sent from this workspace yet: `annotate export --uncertain-top 100` "
-            "sends some"
+            "sends some; `annotate import labels` takes answers from files"
         )
     raise UsageError(f"no project {named!r} of this workspace: expected one of {names}")

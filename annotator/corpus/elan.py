@@ -21,12 +21,41 @@ TRANSCRIPT_NAMES = ("transcri", "utterance", "text", "default")
 
 
 @dataclass(frozen=True, slots=True)
-class _Tier:
+class Tier:
+    """A tier with its time-aligned annotations; `unaligned` counts the others."""
+
     name: str
     kind: str  # its linguistic type
     speaker: str | None
     cues: tuple[Cue, ...]  # as annotated, not yet cleaned
     unaligned: int
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """All tiers of a file, and its media as it names them: paths, or URLs of files."""
+
+    tiers: tuple[Tier, ...]
+    media: tuple[str, ...]
+
+
+def read_tiers(path: Path) -> Document:
+    """Every tier of a file, its texts as they were annotated.
+
+    Raises:
+        StageFailure: not readable, not an ELAN file, or with a DTD or entities (refused).
+    """
+    root = _parse(path)
+    times = _time_slots(root)
+    named = (
+        descriptor.get(key)
+        for descriptor in root.iter("MEDIA_DESCRIPTOR")
+        for key in ("RELATIVE_MEDIA_URL", "MEDIA_URL")
+    )
+    return Document(
+        tuple(_tier(element, times) for element in root.iter("TIER")),
+        tuple(name for name in named if name),
+    )
 
 
 def read_elan(path: Path, tier: str | None = None) -> CueTrack:
@@ -71,12 +100,12 @@ def _time_slots(root: Element) -> dict[str, int]:
     return slots
 
 
-def _tier(element: Element, times: Mapping[str, int]) -> _Tier:
+def _tier(element: Element, times: Mapping[str, int]) -> Tier:
     speaker = element.get("PARTICIPANT")
     cues = tuple(_cues(element, times, speaker))
     total = sum(1 for _ in element.iter("ANNOTATION"))
     kind = element.get("LINGUISTIC_TYPE_REF", "")
-    return _Tier(element.get("TIER_ID", ""), kind, speaker, cues, total - len(cues))
+    return Tier(element.get("TIER_ID", ""), kind, speaker, cues, total - len(cues))
 
 
 def _cues(element: Element, times: Mapping[str, int], speaker: str | None) -> Iterator[Cue]:
@@ -87,7 +116,7 @@ def _cues(element: Element, times: Mapping[str, int], speaker: str | None) -> It
             yield Cue(start, end, annotation.findtext("ANNOTATION_VALUE") or "", speaker)
 
 
-def _named(path: Path, tiers: list[_Tier], name: str) -> _Tier:
+def _named(path: Path, tiers: list[Tier], name: str) -> Tier:
     for tier in tiers:
         if tier.name == name:
             return tier
@@ -95,11 +124,11 @@ def _named(path: Path, tiers: list[_Tier], name: str) -> _Tier:
     raise StageFailure(STAGE, f"{path.name!r} has no tier {name!r}; it has {known}")
 
 
-def _transcript_tiers(tiers: list[_Tier]) -> list[_Tier]:
+def _transcript_tiers(tiers: list[Tier]) -> list[Tier]:
     """The tier most like a transcript, and its counterparts of the other participants."""
     aligned = [tier for tier in tiers if tier.cues]
     ranked = sorted(aligned, key=lambda tier: (_name_rank(tier.name), -len(tier.cues)))
-    speakers: dict[str | None, _Tier] = {}
+    speakers: dict[str | None, Tier] = {}
     for tier in ranked:
         if (tier.kind, _name_rank(tier.name)) == (ranked[0].kind, _name_rank(ranked[0].name)):
             speakers.setdefault(tier.speaker, tier)

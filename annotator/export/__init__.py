@@ -1,1 +1,1 @@
-"""A model's answers as files that other programs read."""
+"""What a model and people say of clips, as files that other programs read."""

@@ -1,9 +1,10 @@
-"""Where an export goes: a file that is replaced as a whole, or standard output."""
+"""Where an export goes: a file or folder that is replaced as a whole, or standard output."""
 
 import io
 import os
+import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO, TextIO
@@ -41,6 +42,40 @@ def binary_destination(out: Path) -> Iterator[BinaryIO]:
     """The same for bytes, of a file alone."""
     with _faults(str(out)), _replaced(_writable(out)) as binary:
         yield binary
+
+
+@contextmanager
+def folder_destination(out: Path, contents: Collection[str]) -> Iterator[Path]:
+    """A folder to fill, which takes the place of one of that name once it is complete.
+
+    Only a folder that holds nothing but `contents` (files of an earlier export) is replaced.
+
+    Raises:
+        UsageError: the name is a file's, there is something else in it, or no folder to hold it.
+        EnvironmentFault: the disk is full, or the folder cannot be written to.
+    """
+    folder = Path(os.path.realpath(out))
+    if not folder.parent.is_dir():
+        raise UsageError(f"cannot write {out}: there is no folder {folder.parent}, make it first")
+    if folder.exists():
+        if not folder.is_dir():
+            raise UsageError(f"cannot write {out}: it is no folder; name a new one")
+        others = sorted(entry.name for entry in folder.iterdir() if entry.name not in contents)
+        if others:
+            raise UsageError(
+                f"cannot write {out}: it holds {others[0]!r}, which is of no export: name a new "
+                "folder"
+            )
+    draft = folder.with_name(f".{folder.name}.{uuid4().hex}")
+    with _faults(str(out)):
+        try:
+            draft.mkdir()
+            yield draft
+            if folder.exists():
+                shutil.rmtree(folder)
+            draft.rename(folder)
+        finally:
+            shutil.rmtree(draft, ignore_errors=True)
 
 
 @contextmanager

@@ -1,40 +1,45 @@
-"""A table as text: CSV for spreadsheets and statistics, JSON Lines for programs."""
+"""The formats that `annotate export` writes: their names, suffixes, and what they are for."""
 
-import csv
-import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import TextIO, TypeAlias
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
 
-from annotator.export.table import Cell
-
-Rows: TypeAlias = Iterable[Sequence[Cell]]
+Kind = Literal["tasks", "table", "timed", "training"]
 
 
-def write_csv(file: TextIO, names: Sequence[str], rows: Rows) -> None:
-    """CSV as in RFC 4180, with a header; a cell is empty where nothing is known.
+@dataclass(frozen=True, slots=True)
+class Format:
+    """A format.
 
-    Text stays as it is stored, also where it begins with =, +, - or @: a mark against that would
-    change the data ("- No." is how a subtitle may begin). A spreadsheet takes such a cell for a
-    formula unless the columns are imported as text.
+    `kind` is what it is a picture of: tasks for people, a table with a row a clip, the time line of
+    a medium (a file each), or a corpus of features to train on. `suffixes` name its files; one
+    without any is a folder.
     """
-    writer = csv.writer(file)
-    writer.writerow(names)
-    writer.writerows(map(_plain, row) for row in rows)
+
+    kind: Kind
+    suffixes: tuple[str, ...]
+    about: str
 
 
-def write_jsonl(file: TextIO, names: Sequence[str], rows: Rows) -> None:
-    """An object a line, null where nothing is known."""
-    for row in rows:
-        file.write(json.dumps(dict(zip(names, row, strict=True))) + "\n")
-
-
-def _plain(cell: Cell) -> str | float:
-    if isinstance(cell, bool):
-        return str(cell).lower()
-    return "" if cell is None else cell
-
-
-FORMATS: Mapping[str, Callable[[TextIO, Sequence[str], Rows], None]] = {
-    "csv": write_csv,
-    "jsonl": write_jsonl,
+FORMATS: Mapping[str, Format] = {
+    "label-studio": Format("tasks", (".json",), "tasks for Label Studio"),
+    "csv": Format("table", (".csv",), "CSV (RFC 4180, UTF-8)"),
+    "jsonl": Format("table", (".jsonl", ".ndjson"), "JSON Lines with the same columns"),
+    "parquet": Format("table", (".parquet",), "Parquet with the same columns"),
+    "elan": Format("timed", (".eaf",), "ELAN, a tier a label"),
+    "textgrid": Format("timed", (".textgrid",), "Praat TextGrid, a tier a label"),
+    "webvtt": Format("timed", (".vtt",), "WebVTT, emotions as captions"),
+    "hugging-face": Format("training", (), "a Hugging Face datasets folder with features"),
+    "arrays": Format("training", (".npz",), "NumPy arrays of padded features and labels"),
 }
+
+
+def format_of(out: Path) -> str | None:
+    """The format that a file's suffix names; None if it names none.
+
+    >>> format_of(Path("a.TextGrid")), format_of(Path("folder"))
+    ('textgrid', None)
+    """
+    suffix = out.suffix.lower()
+    return next((name for name, one in FORMATS.items() if suffix and suffix in one.suffixes), None)

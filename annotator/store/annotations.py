@@ -48,10 +48,25 @@ def answers(connection: Connection, project_id: int | None) -> list[ClipAnswer]:
     return _answers(connection, connection.execute(chosen).all())
 
 
+def has_answers(connection: Connection) -> bool:
+    """Whether anybody has answered anything."""
+    return connection.scalar(select(Annotation.id).where(Annotation.current).limit(1)) is not None
+
+
 def answers_about(connection: Connection, clip_ids: Sequence[int]) -> list[ClipAnswer]:
     """The present answers about clips, by clip."""
     chosen: Any = select(*Annotation.__table__.columns).where(Annotation.current)
     return _answers(connection, list(in_chunks(connection, chosen, Annotation.clip_id, clip_ids)))
+
+
+def answers_by_clip(
+    connection: Connection, clip_ids: Sequence[int]
+) -> dict[int, tuple[ClipAnswer, ...]]:
+    """The present answers about those of the clips that have any."""
+    found: dict[int, tuple[ClipAnswer, ...]] = {}
+    for given in answers_about(connection, clip_ids):
+        found[given.clip_id] = (*found.get(given.clip_id, ()), given)
+    return found
 
 
 def _answers(connection: Connection, found: Sequence[AnyRow]) -> list[ClipAnswer]:
@@ -101,16 +116,16 @@ def _save(
 ) -> SavedAnswers:
     if old is not None and epoch_ms(old.updated_at) == epoch_ms(answer.updated_at):
         return SavedAnswers(known=1)
-    replaced = _replace(connection, project_id, clip_id, answer.number)
+    replaced = retire(connection, project_id, clip_id, answer.number)
     if not _revive(connection, project_id, clip_id, answer):
-        signature = _signature(answer.annotator, answer.person)
+        signature = signed(answer.annotator, answer.person)
         if answer.person is None and old is not None:  # the server has forgotten whose it is
             signature = old.annotator
-        _enter(connection, project_id, clip_id, answer, signature)
+        enter(connection, project_id, clip_id, answer, signature)
     return SavedAnswers(changed=1) if replaced else SavedAnswers(new=1)
 
 
-def _replace(connection: Connection, project_id: int, clip_id: int, number: int) -> bool:
+def retire(connection: Connection, project_id: int, clip_id: int, number: int) -> bool:
     """Retire what is present of an answer; whether anything was."""
     retired = connection.execute(
         update(Annotation)
@@ -150,9 +165,10 @@ def _delete(connection: Connection, row_id: int) -> None:
     )
 
 
-def _enter(
+def enter(
     connection: Connection, project_id: int, clip_id: int, answer: Answer, signature: str
 ) -> None:
+    """Add an answer of the person so signed, which becomes the present one."""
     row_id = connection.scalar(
         insert(connection.dialect, Annotation)
         .values(
@@ -196,10 +212,10 @@ def _labels(connection: Connection, rows: Sequence[int]) -> dict[int, tuple[Give
     return found
 
 
-def _signature(name: str, person: int | None) -> str:
+def signed(name: str, person: int | None) -> str:
     """A person as one text: the name they had, and the number that stays theirs.
 
-    >>> _signature("ann@example.com", 7), _signature("somebody", None)
+    >>> signed("ann@example.com", 7), signed("somebody", None)
     ('ann@example.com, 7', 'somebody')
     """
     return readable(name) if person is None else f"{readable(name)}, {person}"

@@ -12,6 +12,7 @@ from sqlalchemy import URL, Connection, Engine
 from annotator.errors import EnvironmentFault
 from annotator.store import (
     annotations,
+    imported,
     known,
     plans,
     queries,
@@ -19,7 +20,9 @@ from annotator.store import (
     results,
     runs,
     sources,
+    targets,
     tasks,
+    timeline,
 )
 from annotator.store import survey as surveys
 from annotator.store.candidates import Candidates, Codes, Floats, candidates, label_answers
@@ -32,6 +35,7 @@ from annotator.store.records import (
     ClipResult,
     Failure,
     KnownClip,
+    MediaClip,
     ModelFacts,
     ModelRecord,
     OpenedMedia,
@@ -45,13 +49,14 @@ from annotator.store.records import (
 from annotator.store.review_records import (
     Answer,
     ClipAnswer,
+    GivenAnswer,
     ReviewProject,
     SavedAnswers,
     SentTask,
     TaskReason,
 )
 from annotator.store.survey import Survey
-from annotator.types import MediaInfo, Segment, Source
+from annotator.types import Bounds, MediaInfo, Segment, Source
 
 
 def open_store(
@@ -259,6 +264,7 @@ class Store:
         split: str | None = None,
         *,
         surest: bool = False,
+        answered: bool = False,
     ) -> Generator[RankedClip]:
         """The clips the model is least sure of, least sure first, read as they are asked for.
 
@@ -274,13 +280,16 @@ class Store:
                 this: it reads all of the model's answers, 2 s for a million clips.
             split: only clips of this split.
             surest: the other way round, most sure first.
+            answered: whether to tell what people answered about each.
 
         Raises:
             UsageError: there is no such score, the model has no such label, or no clip such a
                 split.
         """
         with self._read() as connection:
-            yield from ranking.ranked(connection, model_id, by, limit, label, split, surest)
+            yield from ranking.ranked(
+                connection, model_id, by, limit, label, split, surest=surest, answered=answered
+            )
 
     def survey(self, model_id: int, thresholds: Mapping[str, float], most: int) -> Survey:
         """The corpus and the model's answers, counted, with a sample of at most about `most` clips.
@@ -295,14 +304,18 @@ class Store:
         with self._read() as connection:
             return surveys.given_labels(connection, model_id, most)
 
-    def clips(self, model_id: int, by: str, scores: Mapping[int, float]) -> Generator[RankedClip]:
+    def clips(
+        self, model_id: int, by: str, scores: Mapping[int, float], *, answered: bool = False
+    ) -> Generator[RankedClip]:
         """The clips of those numbers in that order, each with the model's answer and its score.
+
+        `answered` is whether to tell what people answered about each.
 
         A score that the store has itself comes from there, whatever `scores` says: its margin is
         low where a selection's is high.
         """
         with self._read() as connection:
-            yield from ranking.clips(connection, model_id, by, scores)
+            yield from ranking.clips(connection, model_id, by, scores, answered=answered)
 
     def candidates(
         self, model_id: int, split: str | None = None, *, to_ask: bool, latents: bool
@@ -323,6 +336,25 @@ class Store:
         """(4, n, q) p, p_mu, p_sigma and p_direct of clips whose numbers rise, NaN without one."""
         with self._read() as connection:
             return label_answers(connection, model_id, clip_id)
+
+    def timeline(self, model_id: int | None, split: str | None = None) -> Generator[MediaClip]:
+        """Clips that the model has annotated or people have answered, file by file, by time.
+
+        By path. Read as they are asked for, all of one moment, as in `ranked`. Without a model
+        those that people have answered.
+        """
+        with self._read() as connection:
+            yield from timeline.timeline(connection, model_id, split)
+
+    def has_clip(self, clip_id: int) -> bool:
+        """Whether there is a clip of that number, of whatever plan."""
+        with self._read() as connection:
+            return targets.has_clip(connection, clip_id)
+
+    def bounds(self, path: Path) -> dict[Bounds, int]:
+        """The numbers of the clips of a file's present plan, by where they lie."""
+        with self._read() as connection:
+            return timeline.bounds(connection, path)
 
     def show(self, what: int | str | Path) -> list[ClipDetail]:
         """All that is known of a clip, by its number, or of a file's clips, by its path.
@@ -442,6 +474,28 @@ class Store:
             if pulled_to is not None:
                 tasks.move_cursor(connection, project_id, pulled_from, pulled_to)
             return saved
+
+    def has_answers(self) -> bool:
+        """Whether anybody has answered anything, and has not taken it back."""
+        with self._read() as connection:
+            return annotations.has_answers(connection)
+
+    def imported_project(self, title: str, labels: Sequence[str]) -> ReviewProject:
+        """The project of answers from files that has this title; made where there is none.
+
+        Labels of a known project stay as they are.
+        """
+        with self._write() as connection:
+            return imported.imported_project(connection, title, labels)
+
+    def save_imported(self, project_id: int, given: Sequence[GivenAnswer]) -> SavedAnswers:
+        """Make answers from files the present ones of their people about their clips.
+
+        One that says what is known already changes nothing; another becomes a newer version, and
+        the older is kept.
+        """
+        with self._write() as connection:
+            return imported.save_imported(connection, project_id, given)
 
     def answers(self, project_id: int | None = None) -> list[ClipAnswer]:
         """People's present answers, of one project or of all, by clip."""

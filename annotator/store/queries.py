@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import Connection, func, select
 
 from annotator.store import tasks
-from annotator.store.annotations import answers_about
+from annotator.store.annotations import answers_by_clip
 from annotator.store.database import AnyRow, AnySelect, in_chunks
 from annotator.store.ranking import label_scores
 from annotator.store.records import (
@@ -21,7 +21,6 @@ from annotator.store.records import (
     Status,
     StoredPrediction,
 )
-from annotator.store.review_records import ClipAnswer
 from annotator.store.runs import last_run, models
 from annotator.store.schema import Clip, ClipLabel, Media, Model, Prediction
 from annotator.store.targets import clips_meant, target
@@ -92,14 +91,12 @@ def show(connection: Connection, what: int | str | Path) -> list[ClipDetail]:
     for clip_id, label, value in in_chunks(connection, given, ClipLabel.clip_id, ids):
         labels[clip_id][label] = value
     predictions = _predictions(connection, ids)
-    said: dict[int, list[ClipAnswer]] = defaultdict(list)
-    for answer in answers_about(connection, ids):
-        said[answer.clip_id].append(answer)
+    said = answers_by_clip(connection, ids)
     return [
         replace(
             _detail(clip, labels[clip.id]),
             predictions=tuple(predictions[clip.id]),
-            answers=tuple(said[clip.id]),
+            answers=said.get(clip.id, ()),
         )
         for clip in clips
     ]

@@ -3,14 +3,17 @@
 import math
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, get_args
 
 from sqlalchemy import ColumnElement, Connection, UnaryExpression, case, exists, func, select
 
 from annotator.errors import UsageError
+from annotator.store.annotations import answers_by_clip
 from annotator.store.database import CHUNK, AnyRow, AnySelect, in_chunks
 from annotator.store.records import SCORES, ClipScores, LabelScores, RankedClip, Score
+from annotator.store.review_records import ClipAnswer
 from annotator.store.schema import Clip, LabelPrediction, Media, Model, Prediction, Run
 
 _SIGMAS = (
@@ -49,7 +52,9 @@ def ranked(
     limit: int | None,
     label: str | None,
     split: str | None,
+    *,
     surest: bool = False,
+    answered: bool = False,
 ) -> Iterator[RankedClip]:
     """The clips the model is least sure of, least sure first; see `Store.ranked`.
 
@@ -73,12 +78,15 @@ def ranked(
     ranking = ranking.order_by(order, Prediction.clip_id).limit(limit)
     result = connection.execute(ranking, execution_options={"yield_per": CHUNK})
     for rows in result.partitions():
-        labels = label_scores(connection, model_id, [row.id for row in rows])
-        yield from (_ranked(row, labels[row.id], by, label) for row in rows)
+        ids = [row.id for row in rows]
+        labels = label_scores(connection, model_id, ids)
+        answers = answers_by_clip(connection, ids) if answered else {}
+        for row in rows:
+            yield _with(_ranked(row, labels[row.id], by, label), answers)
 
 
 def clips(
-    connection: Connection, model_id: int, by: str, scores: Mapping[int, float]
+    connection: Connection, model_id: int, by: str, scores: Mapping[int, float], *, answered: bool
 ) -> Iterator[RankedClip]:
     """The clips of those numbers in that order; see `Store.clips`."""
     chosen: AnySelect = select(*_RANKED).join_from(Prediction, Clip).join(Media)
@@ -88,8 +96,14 @@ def clips(
         part = ids[first : first + CHUNK]
         rows = {row.id: row for row in in_chunks(connection, chosen, Clip.id, part)}
         labels = label_scores(connection, model_id, part)
+        answers = answers_by_clip(connection, part) if answered else {}
         for clip_id in filter(rows.__contains__, part):
-            yield _ranked(rows[clip_id], labels[clip_id], by, None, scores[clip_id])
+            clip = _ranked(rows[clip_id], labels[clip_id], by, None, scores[clip_id])
+            yield _with(clip, answers)
+
+
+def _with(clip: RankedClip, answers: Mapping[int, tuple[ClipAnswer, ...]]) -> RankedClip:
+    return replace(clip, answers=answers[clip.clip_id]) if clip.clip_id in answers else clip
 
 
 def label_scores(

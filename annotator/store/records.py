@@ -214,6 +214,7 @@ class RankedClip:
     """A clip in a ranking; `score` is what it was ranked by.
 
     `content_hash` is that of its file; `tool_version` that of the run which gave the scores.
+    `answers` are people's present ones, if they were asked for.
     """
 
     clip_id: int
@@ -227,6 +228,29 @@ class RankedClip:
     score: float
     scores: ClipScores
     tool_version: str
+    answers: tuple[ClipAnswer, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class MediaClip:
+    """A clip at its place in its file, with people's present answers.
+
+    `duration_ms` is its file's; `scores` are one model's, and with the version of the run that
+    gave them None where it has given none.
+    """
+
+    clip_id: int
+    path: Path
+    content_hash: str | None
+    duration_ms: int | None
+    start_ms: int
+    end_ms: int
+    text: str | None
+    speaker: str | None
+    split: str | None
+    scores: ClipScores | None
+    tool_version: str | None
+    answers: tuple[ClipAnswer, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,11 +9,14 @@ TaskState = Literal["sending", "there", "gone"]
 TaskReason = Literal["score", "audit"]
 AnswerState = Literal["labelled", "unusable", "skipped", "empty"]
 
+IMPORTED = "imported"  # in place of a server, of projects whose answers come from files
+
 
 @dataclass(frozen=True, slots=True)
 class ReviewProject:
     """A Label Studio project of ours; `number` is its id on the server, at its base address.
 
+    Answers that were imported from files have projects of their own, on the server `IMPORTED`.
     `pulled_to` is the newest change that was pulled, None before the first pull.
     """
 
@@ -78,6 +81,19 @@ class Answer:
     created_at: datetime
     updated_at: datetime
     person: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class GivenAnswer:
+    """One person's answer about a clip that was given elsewhere; `source` says where it stood."""
+
+    clip_id: int
+    annotator: str
+    state: AnswerState
+    labels: tuple[GivenLabel, ...]
+    neutral: bool
+    comment: str | None
+    source: Sequence[object]
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,10 +30,16 @@ def clips_meant(connection: Connection, what: int | Path) -> ColumnElement[bool]
     """
     if isinstance(what, Path):
         return Clip.media_id == media_meant(connection, what)
-    known = what <= MAX_ID and connection.scalar(select(Clip.id).where(Clip.id == what))
-    if not known:
+    if not has_clip(connection, what):
         raise UsageError(f"no clip {what} in this workspace: `annotate list` shows them")
     return Clip.id == what
+
+
+def has_clip(connection: Connection, clip_id: int) -> bool:
+    """Whether there is a clip of that number."""
+    if clip_id > MAX_ID:
+        return False
+    return connection.scalar(select(Clip.id).where(Clip.id == clip_id)) is not None
 
 
 def media_meant(connection: Connection, path: Path) -> int:

@@ -6,7 +6,7 @@ import sys
 import pytest
 
 from annotator.errors import EnvironmentFault, UsageError
-from annotator.export.destination import destination
+from annotator.export.destination import binary_destination, destination, folder_destination
 
 
 def test_a_file_of_that_name_is_replaced(tmp_path):
@@ -76,3 +76,41 @@ def test_standard_output_stays_open(capfdbinary):
     sys.stdout.write("after")
     sys.stdout.flush()
     assert capfdbinary.readouterr().out == "é\r\nafter".encode()
+
+
+def test_bytes_replace_a_file_as_text_does(tmp_path):
+    (tmp_path / "out").write_bytes(b"old")
+    with binary_destination(tmp_path / "out") as file:
+        file.write(b"\x00new")
+        assert (tmp_path / "out").read_bytes() == b"old"
+    assert (tmp_path / "out").read_bytes() == b"\x00new"
+
+
+def fill(folder, text: str, fault: type[BaseException] | None = None) -> None:
+    with folder_destination(folder, {"a", "b"}) as draft:
+        (draft / text).write_text(text)
+        if fault:
+            raise fault
+
+
+def test_a_folder_is_replaced_by_one_that_is_complete(tmp_path):
+    fill(tmp_path / "out", "a")
+    with pytest.raises(KeyboardInterrupt):
+        fill(tmp_path / "out", "b", KeyboardInterrupt)
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["a"]
+    fill(tmp_path / "out", "b")
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["b"]
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
+
+
+def test_a_folder_with_anything_else_in_it_stays(tmp_path):
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "thesis.tex").write_text("mine")
+    with pytest.raises(UsageError, match=r"holds 'thesis\.tex'"):
+        fill(tmp_path / "out", "a")
+    (tmp_path / "file").write_text("mine")
+    with pytest.raises(UsageError, match="it is no folder"):
+        fill(tmp_path / "file", "a")
+    with pytest.raises(UsageError, match="there is no folder"):
+        fill(tmp_path / "no" / "such", "a")
+    assert (tmp_path / "out" / "thesis.tex").read_text() == "mine"

@@ -6,8 +6,11 @@ from contextlib import closing
 import pytest
 
 import store as benchmark
+from annotator.export.contents import Contents
 from annotator.export.export import export_clips
 from annotator.store.engine import open_store
+
+CONTENTS = Contents(benchmark.Facts())
 
 
 @pytest.fixture(scope="module")
@@ -22,25 +25,28 @@ def corpus(tmp_path_factory):
         yield store
 
 
-def peak(store, out, limit: int) -> int:
+def peak(store, out, limit: int, style: str = "csv") -> int:
     """Bytes that an export of so many clips takes at its worst moment."""
     tracemalloc.start()
     try:
         with closing(store.ranked(1, limit=limit)) as clips:
-            assert export_clips(clips, benchmark.Facts(), "csv", out) == limit
+            assert export_clips(clips, CONTENTS, style, out).rows == limit
         return tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
 
 
-def test_memory_is_bounded(corpus, tmp_path):
-    peak(corpus, tmp_path / "warm.csv", 10)  # imports and compiled statements stay
-    assert peak(corpus, tmp_path / "a.csv", 8000) < 1.3 * peak(corpus, tmp_path / "b.csv", 2000)
+@pytest.mark.parametrize("style", ["csv", "jsonl", "parquet"])
+def test_memory_is_bounded(corpus, tmp_path, style, monkeypatch):
+    monkeypatch.setattr("annotator.export.parquet_table.GROUP_ROWS", 1000)
+    peak(corpus, tmp_path / "warm", 10, style)  # imports and compiled statements stay
+    long = peak(corpus, tmp_path / "long", 8000, style)
+    assert long < 1.3 * peak(corpus, tmp_path / "short", 2000, style)
 
 
 def test_every_clip_is_written_once(corpus, tmp_path):
     with closing(corpus.ranked(1)) as clips:
-        assert export_clips(clips, benchmark.Facts(), "csv", tmp_path / "a.csv") == 8000
+        assert export_clips(clips, CONTENTS, "csv", tmp_path / "a.csv").rows == 8000
     lines = (tmp_path / "a.csv").read_text().splitlines()[1:]
     places = {tuple(line.split(",")[:3]) for line in lines}
     assert len(lines) == len(places) == 8000

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from annotator.export.formats import write_csv, write_jsonl
+from annotator.export.text_tables import write_csv, write_jsonl
 
 texts = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"))
 cells = st.none() | st.booleans() | texts | st.floats(allow_nan=False, allow_infinity=False)

@@ -1,0 +1,1 @@
+"""Labels that people gave elsewhere, read from files into the store."""
