@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from annotator.commands import choosing
+from annotator.commands.completion import complete_projects
 from annotator.commands.options import (
     Ranking,
     Selecting,
