@@ -209,4 +209,4 @@ def test_what_was_drawn_for_the_audit_is_recorded_and_not_shown(folder, label_st
             "score",
         ]
     server = Server(Account(label_studio.url, label_studio.token))
-    assert "audit" not in json.dumps(list(server.changed(project.number, None)))
+    assert "audit" not in str(list(server.changed(project.number, None)))

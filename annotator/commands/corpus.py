@@ -186,7 +186,10 @@ def _picture(_ctx: click.Context, _param: click.Parameter, out: Path | None) -> 
     help="With --plot: draw that, under the wave form, as .png or .html.",
 )
 @click.option(
-    "--model", "named", help="With --plot: whose answers. [default: who annotated most of it]"
+    "--model",
+    "named",
+    help="With --plot: whose answers. [default: who annotated most of it]",
+    shell_complete=complete_models,
 )
 @workspace_option()
 @json_option

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from annotator.commands.completion import complete_models
 from annotator.commands.options import json_option, workspace_option
 
 if TYPE_CHECKING:
@@ -19,7 +20,9 @@ if TYPE_CHECKING:
     show_default=True,
     help="File to write, in place of one of that name.",
 )
-@click.option("--model", "named", help="Model version. [default: as for run]")
+@click.option(
+    "--model", "named", help="Model version. [default: as for run]", shell_complete=complete_models
+)
 @click.option(
     "--clips",
     "each",

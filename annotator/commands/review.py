@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from annotator.commands.completion import complete_projects
+from annotator.commands.completion import complete_models, complete_projects
 from annotator.commands.options import json_option, resamples_option, workspace_option
 from annotator.errors import UsageError
 
@@ -151,7 +151,9 @@ def agreement(
 
 
 @click.command()
-@click.option("--model", help="Model version. [default: as for run]")
+@click.option(
+    "--model", help="Model version. [default: as for run]", shell_complete=complete_models
+)
 @click.option(
     "--top",
     type=click.IntRange(1, 100_000),

@@ -31,7 +31,9 @@ def _strategies(_ctx: click.Context, _param: click.Parameter, text: str) -> tupl
     show_default=True,
     help="Comma-separated SCORE, SCORE:SELECTOR, or either with +balance; random is always there.",
 )
-@click.option("--seeds", type=click.IntRange(1, 100), default=3, show_default=True)
+@click.option(
+    "--seeds", type=click.IntRange(1, 100), default=3, show_default=True, help="Runs of each."
+)
 @click.option(
     "--first", type=click.IntRange(1), default=100, show_default=True, help="Clips drawn by lot."
 )
