@@ -111,7 +111,7 @@ def export(
     days: int,
     as_json: bool,
 ) -> None:
-    """Send the least certain clips to Label Studio, or write clips to a file.
+    """Send clips to Label Studio, or write them to a file.
 
     To Label Studio: LABEL_STUDIO_URL and LABEL_STUDIO_API_KEY say where it is and who you are. The
     project is made if there is none: emotions, their intensity, neutral, unusable, a comment. Each
