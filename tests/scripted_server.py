@@ -89,11 +89,17 @@ class ScriptedServer:
                 found.setdefault(str(sample), []).append(task_number)
         return found
 
-    def changed(self, number: int, since: datetime | None) -> Iterator[Json]:
+    def changed(
+        self, number: int, since: datetime | None, counted: Callable[[int], None]
+    ) -> Iterator[Json]:
         self._asked("changed")
-        for task in list(self.tasks[number].values()):
-            if since is None or datetime.fromisoformat(str(task["updated_at"])) > since:
-                yield task
+        found = [
+            task
+            for task in self.tasks[number].values()
+            if since is None or datetime.fromisoformat(str(task["updated_at"])) > since
+        ]
+        counted(len(found))
+        yield from found
 
     def changed_last(self, number: int) -> Json | None:
         self._asked("changed_last")
@@ -103,9 +109,25 @@ class ScriptedServer:
         self._asked("task_numbers")
         return set(self.tasks[number])
 
-    def annotated(self, task: int) -> bool:
-        self._asked("annotated")
-        return any(bool(held[task]["annotations"]) for held in self.tasks.values() if task in held)
+    def answered(self, number: int, samples: Sequence[str]) -> set[int]:
+        self._asked("answered")
+        held = self.tasks[number].items()
+        return {n for n, task in held if sample_in(task) in samples and task["annotations"]}
+
+    def delete_unanswered(self, number: int, tasks: Sequence[int]) -> None:
+        self._asked("delete_unanswered")
+        for task in tasks:
+            if not self.tasks[number][task]["annotations"]:
+                del self.tasks[number][task]
+
+    def without_predictions(self, number: int) -> set[int]:
+        self._asked("without_predictions")
+        return {n for n, task in self.tasks[number].items() if not task.get("predictions")}
+
+    def add_predictions(self, number: int, tasks: Mapping[int, Mapping[str, object]]) -> None:
+        self._asked("add_predictions")
+        for task, payload in tasks.items():
+            self.tasks[number][task]["predictions"] = payload["predictions"]
 
     def delete_task(self, task: int) -> None:
         self._asked("delete_task")
