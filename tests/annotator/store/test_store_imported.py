@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import event
 
-from annotator.store.review_records import IMPORTED, GivenAnswer, GivenLabel, Pulled
+from annotator.store.review_records import IMPORTED, GivenAnswer, GivenLabel, SavedAnswers
 from annotator.store.timeline import timeline
 
 LABELS = ("happy", "sad")
@@ -39,11 +39,11 @@ def test_a_project_of_files_is_made_once_and_keeps_its_labels(world):
 def test_the_same_is_known_and_a_change_keeps_what_was(world, clips):
     project = world.store.imported_project("pilot", LABELS).project_id
     save = world.store.save_imported
-    assert save(project, [given_answer(clips[0], "ann", "happy")]) == Pulled(new=1)
-    assert save(project, [given_answer(clips[0], "ann", "happy")]) == Pulled(known=1)
-    assert save(project, [given_answer(clips[0], "bob", "happy")]) == Pulled(new=1)
+    assert save(project, [given_answer(clips[0], "ann", "happy")]) == SavedAnswers(new=1)
+    assert save(project, [given_answer(clips[0], "ann", "happy")]) == SavedAnswers(known=1)
+    assert save(project, [given_answer(clips[0], "bob", "happy")]) == SavedAnswers(new=1)
     for labels in (("sad",), ("happy",), ("happy", "sad"), ()):
-        assert save(project, [given_answer(clips[0], "ann", *labels)]) == Pulled(changed=1)
+        assert save(project, [given_answer(clips[0], "ann", *labels)]) == SavedAnswers(changed=1)
     present = {one.answer.annotator: one.answer for one in world.store.answers(project)}
     assert present["ann"].neutral
     assert present["bob"].labels == (GivenLabel("happy", None, None),)
@@ -65,13 +65,15 @@ def test_the_same_is_known_and_a_change_keeps_what_was(world, clips):
 def test_whatever_differs_is_a_change(world, clips, other):
     project = world.store.imported_project("pilot", LABELS).project_id
     world.store.save_imported(project, [given_answer(1, "ann", "happy")])
-    assert world.store.save_imported(project, [other]) == Pulled(changed=1)
+    assert world.store.save_imported(project, [other]) == SavedAnswers(changed=1)
 
 
 def test_projects_do_not_touch_each_other(world, clips):
     one, two = (world.store.imported_project(name, LABELS).project_id for name in ("a", "b"))
     world.store.save_imported(one, [given_answer(clips[0], "ann", "happy")])
-    assert world.store.save_imported(two, [given_answer(clips[0], "ann", "sad")]) == Pulled(new=1)
+    assert world.store.save_imported(two, [given_answer(clips[0], "ann", "sad")]) == SavedAnswers(
+        new=1
+    )
     assert len(world.store.answers()) == 2
 
 
