@@ -5,8 +5,10 @@ It is read without torch, for every listing of models.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from math import isfinite
+from math import isfinite, nan
 from typing import Any
+
+from annotator.metrics.bootstrap import Interval
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +22,7 @@ class Ancestry:
         labels_from: how many answers, people and clips it has learnt from.
         reason: of its promotion, or why it stayed a candidate.
         validation: numbers on the split that chose its weights, by metric.
+        clips: how many clips that split has.
     """
 
     parent: str | None = None
@@ -27,7 +30,8 @@ class Ancestry:
     round: int = 0
     labels_from: Mapping[str, int] = field(default_factory=dict)
     reason: str | None = None
-    validation: Mapping[str, float] = field(default_factory=dict)
+    validation: Mapping[str, Interval] = field(default_factory=dict)
+    clips: int | None = None
 
 
 FIRST = Ancestry()
@@ -44,7 +48,8 @@ def ancestry_of(metadata: Mapping[str, Any]) -> Ancestry:
     """
     parent = _part(metadata, "parent")
     promotion = _part(metadata, "promotion")
-    validation = _part(_part(metadata, "validation"), "metrics")
+    validation = _part(metadata, "validation")
+    metrics, clips = _part(validation, "metrics"), validation.get("clips")
     counts = _part(metadata, "labels_from")
     number = metadata.get("round", 0)
     if type(number) is not int or number < 0:
@@ -56,10 +61,11 @@ def ancestry_of(metadata: Mapping[str, Any]) -> Ancestry:
         {str(name): value for name, value in counts.items() if type(value) is int},
         _text(promotion, "reason"),
         {
-            str(name): float(found["value"])
-            for name, found in validation.items()
-            if isinstance(found, Mapping) and _is_number(found.get("value"))
+            str(name): Interval(*(_number(found.get(part)) for part in ("value", "low", "high")))
+            for name, found in metrics.items()
+            if isinstance(found, Mapping) and isfinite(_number(found.get("value")))
         },
+        clips if type(clips) is int else None,
     )
 
 
@@ -79,5 +85,7 @@ def _text(facts: Mapping[str, Any], name: str) -> str | None:
     return found
 
 
-def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and isfinite(value)
+def _number(value: object) -> float:
+    """NaN of what is none."""
+    known = isinstance(value, int | float) and not isinstance(value, bool)
+    return float(value) if known and isfinite(value) else nan  # type: ignore[arg-type]

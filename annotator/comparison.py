@@ -61,7 +61,7 @@ def compare(first: ModelVersion, second: ModelVersion, store: Store) -> Differen
         labels_removed=tuple(label for label in first.labels if label not in second.labels),
         settings=_differing(first.config, second.config),
         extractors=_differing(_by_name(first), _by_name(second)),
-        validation=_differing(first.ancestry.validation, second.ancestry.validation),
+        validation=_differing(_numbers(first), _numbers(second)),
         weights=_weights(first, second),
         answers=compare_answers(store.two_answers(first.name, second.name), shared),
     )
@@ -93,6 +93,10 @@ def _differing(first: Mapping[str, Any], second: Mapping[str, Any]) -> dict[str,
     names = dict.fromkeys((*first, *second))
     pairs = {name: (first.get(name), second.get(name)) for name in names if name != "labels"}
     return {name: pair for name, pair in pairs.items() if pair[0] != pair[1]}
+
+
+def _numbers(version: ModelVersion) -> dict[str, float]:
+    return {name: found.value for name, found in version.ancestry.validation.items()}
 
 
 def _by_name(version: ModelVersion) -> dict[str, str]:

@@ -26,7 +26,7 @@ def print_models(versions: Sequence[ModelVersion], in_use: str | None, *, as_jso
             literal(version.name) + (" [bold](in use)" if version.name == in_use else ""),
             _origin(version),
             _known(version.ancestry.labels_from.get("answers")),
-            _known(version.ancestry.validation.get(MAIN)),
+            _known(measured.value if (measured := version.ancestry.validation.get(MAIN)) else None),
             literal(", ".join(version.labels)),
             literal(", ".join(dict.fromkeys(version.extractors.values()))),
             version.weights_hash[:12],
@@ -55,7 +55,7 @@ def print_model(version: ModelVersion, known: Mapping[str, ModelVersion], *, as_
         ("labels", ", ".join(version.labels)),
         *((f"{modality} features", name) for modality, name in version.extractors.items()),
         *(
-            (f"{name} on valid", f"{came.validation[name]:.3f}")
+            (f"{name} on valid", f"{came.validation[name].value:.3f}")
             for name in SHOWN
             if name in came.validation
         ),

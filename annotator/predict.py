@@ -12,7 +12,7 @@ from annotator.acquisition import scores
 from annotator.errors import EnvironmentFault
 from annotator.features.collate import collate, send
 from annotator.store.records import FreshScores, LabelScores
-from annotator.types import MODALITIES, ClipFeatures, Features
+from annotator.types import MODALITIES, ClipFeatures
 from lddu_model import LDDU, Output
 
 Array = NDArray[np.floating[Any]]
@@ -69,9 +69,7 @@ class Predictor:
     def _answers(self, clips: Sequence[ClipFeatures]) -> list[FreshScores]:
         with torch.inference_mode():
             output = self._forward(_collate(clips, self.device))
-        present = np.array(
-            [[isinstance(clip.modality(m), Features) for m in MODALITIES] for clip in clips]
-        )
+        present = np.array([[m in clip.present for m in MODALITIES] for clip in clips])
         values = {
             name: getattr(output, name).float().cpu().numpy().astype(np.float64)
             for name in ("probability", "p_mu", "p_sigma", "p_direct", "sigma_norm")
@@ -115,15 +113,7 @@ def _parts(whole: int, most: int) -> list[int]:
 
 
 def _collate(clips: Sequence[ClipFeatures], device: torch.device) -> dict[str, Tensor]:
-    given = [
-        {
-            name: found.values
-            for name in MODALITIES
-            if isinstance(found := clip.modality(name), Features)
-        }
-        for clip in clips
-    ]
-    return send(collate(given), device)
+    return send(collate([clip.present for clip in clips]), device)
 
 
 def mean_latent(mu: Array, present: NDArray[np.bool_]) -> Array:

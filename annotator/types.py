@@ -174,7 +174,21 @@ class ClipFeatures:
         return chosen
 
     @property
+    def present(self) -> dict[Modality, NDArray[np.float16]]:
+        """The values of the modalities that are there."""
+        found = {name: self.modality(name) for name in MODALITIES}
+        return {name: one.values for name, one in found.items() if isinstance(one, Features)}
+
+    @property
+    def extractors(self) -> dict[Modality, str]:
+        """What made each modality, or found it absent."""
+        return {name: self.modality(name).extractor for name in MODALITIES}
+
+    @property
     def steps(self) -> int:
         """Of the longest modality."""
-        found = (self.visual, self.audio, self.text)
-        return max(item.steps if isinstance(item, Features) else 0 for item in found)
+        return max(map(len, self.present.values()), default=0)
+
+    def fits(self, extractors: Mapping[Modality, str]) -> bool:
+        """Whether these extractors made all of it, and there is anything to ask a model about."""
+        return bool(self.present) and self.extractors == dict(extractors)

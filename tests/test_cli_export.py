@@ -205,3 +205,11 @@ def test_selections_that_cannot_be_are_refused(corpus, options, words, tmp_path)
     assert done.code == 2
     assert words in done.err
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("style", ["csv", "elan", "webvtt", "textgrid", "arrays"])
+def test_no_format_passes_a_selection_over(corpus, style, tmp_path):
+    done = export(corpus, "--out", tmp_path / "a", "--format", style, "--select", "top")
+    assert done.code == 2
+    assert "say how many clips" in done.err
+    assert list(tmp_path.iterdir()) == []

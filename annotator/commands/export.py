@@ -12,9 +12,11 @@ from annotator.commands.completion import complete_projects
 from annotator.commands.options import (
     Ranking,
     Selecting,
+    days_option,
     json_option,
     ranking_options,
     selection_options,
+    shown_option,
     workspace_option,
 )
 from annotator.commands.sending import Asked, review
@@ -75,25 +77,14 @@ NOBODY = "nobody has answered yet: `annotate pull` or `annotate import labels` b
     help="Title or number of the Label Studio project. [default: annotate and the folder's name]",
     shell_complete=complete_projects,
 )
-@click.option(
-    "--preannotate/--blind",
-    "shown",
-    default=True,
-    help="Show people the model's answer, or leave them to their own.  [default: preannotate]",
-)
+@shown_option
 @click.option(
     "--overlap",
     type=click.IntRange(1, 100),
     help="People asked about each clip. [default: 1 in a new project]",
 )
 @click.option("--dry-run", is_flag=True, help="Only say what would be sent.")
-@click.option(
-    "--days",
-    type=click.IntRange(1, 3650),
-    default=90,
-    show_default=True,
-    help="For how long the addresses of `annotate serve-media` hold.",
-)
+@days_option
 @workspace_option()
 @json_option
 def export(
@@ -253,7 +244,8 @@ def _clips(
     """
     people = contents.projects is not None
     model_id = store.register_model(model)
-    if not by_media or ranking.top is not None:
+    chosen: set[int] | None = None
+    if not by_media or ranking.top is not None or selecting.asked:
         found = choosing.proposal(store, model_id, ranking, ranking.top, selecting)
         with closing(
             choosing.clips(store, model_id, ranking, found, ranking.top, answered=people)
@@ -262,8 +254,6 @@ def _clips(
                 yield from clips
                 return
             chosen = {clip.clip_id for clip in clips}
-    else:
-        chosen = None
     with closing(store.timeline(model_id if contents.model else None, ranking.split)) as timeline:
         for clip in timeline:
             if (clip.scores is not None or people) and (chosen is None or clip.clip_id in chosen):

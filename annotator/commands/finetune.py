@@ -8,8 +8,10 @@ import click
 from annotator.commands.completion import complete_models
 from annotator.commands.options import (
     device_option,
+    ignore_option,
     json_option,
-    names,
+    promote_option,
+    replay_option,
     settings_options,
     workspace_option,
 )
@@ -26,23 +28,9 @@ if TYPE_CHECKING:
     shell_complete=complete_models,
 )
 @click.option("--name", help="Of the new version. [default: that of the parent, with its round]")
-@click.option(
-    "--replay",
-    type=click.Path(path_type=Path),
-    help="Earlier training data to learn beside, of any kind that `annotate train` reads.",
-)
-@click.option(
-    "--promote",
-    type=click.Choice(["auto", "never", "always"]),
-    default="auto",
-    show_default=True,
-    help="Make the new version the one in use; auto: only if it is surely better.",
-)
-@click.option(
-    "--ignore",
-    callback=lambda _ctx, _param, text: names(text) or (),
-    help="Comma-separated labels that people gave and the model does not have.",
-)
+@replay_option
+@promote_option
+@ignore_option
 @settings_options
 @workspace_option()
 @device_option

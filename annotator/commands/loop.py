@@ -10,12 +10,16 @@ import click
 from annotator.commands.options import (
     SCORE_NAMES,
     Selecting,
+    days_option,
     device_option,
+    ignore_option,
     json_option,
     mc_dropout_option,
-    names,
+    promote_option,
+    replay_option,
     selection_options,
     settings_options,
+    shown_option,
     workspace_option,
 )
 from annotator.errors import UsageError
@@ -79,12 +83,7 @@ def _wait_for(_ctx: click.Context, _param: click.Parameter, text: str) -> Any:
     help="Title or number of the Label Studio project; each has a loop of its own. [default: as "
     "for export]",
 )
-@click.option(
-    "--preannotate/--blind",
-    "shown",
-    default=True,
-    help="Show people the model's answer, or leave them to their own.  [default: preannotate]",
-)
+@shown_option
 @click.option("--overlap", type=click.IntRange(1, 100), help="People asked about each clip.")
 @click.option(
     "--wait-for",
@@ -103,13 +102,7 @@ def _wait_for(_ctx: click.Context, _param: click.Parameter, text: str) -> Any:
     help="Seconds between two looks for answers.",
 )
 @click.option("--no-wait", is_flag=True, help="Do what can be done now, and end: for cron.")
-@click.option(
-    "--promote",
-    type=click.Choice(["auto", "never", "always"]),
-    default="auto",
-    show_default=True,
-    help="Use a new version from its round on; auto: only if it is surely better.",
-)
+@promote_option
 @click.option(
     "--plateau",
     type=click.IntRange(1),
@@ -121,24 +114,10 @@ def _wait_for(_ctx: click.Context, _param: click.Parameter, text: str) -> Any:
     help="Stop when on the audit the model agrees with people as they do with each other; takes "
     "--overlap 2 or more.",
 )
-@click.option(
-    "--replay",
-    type=click.Path(path_type=Path),
-    help="Earlier training data to learn beside, as for finetune.",
-)
-@click.option(
-    "--ignore",
-    callback=lambda _ctx, _param, text: names(text) or (),
-    help="Comma-separated labels that people gave and the model does not have.",
-)
+@replay_option
+@ignore_option
 @mc_dropout_option
-@click.option(
-    "--days",
-    type=click.IntRange(1, 3650),
-    default=90,
-    show_default=True,
-    help="For how long the addresses of `annotate serve-media` hold.",
-)
+@days_option
 @click.option(
     "--status",
     is_flag=True,
@@ -182,7 +161,7 @@ def loop(
     A round annotates the corpus, chooses clips, sends them to Label Studio, waits until people have
     answered, fine-tunes, promotes the new version if it is better, and has it answer about the
     corpus from cached features: only the first round opens media. A tenth of each batch is drawn at
-    random: it says, without bias, how good the model in use is.
+    random: it says, without bias, how good the model in use is on clips nobody was asked about yet.
 
     Every step is written down, so the same command goes on where it was cut off, days later too,
     and does nothing twice. It stops when rounds or budget are used up, nothing is left to ask, or

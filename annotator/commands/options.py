@@ -231,15 +231,17 @@ class Selecting:
     per_second: bool
     seed: int | None
 
+    @property
+    def asked(self) -> dict[str, Any]:
+        """The options that were given; empty where none asks for a selection."""
+        values = {field.name: getattr(self, field.name) for field in fields(self)}
+        return {name: v for name, v in values.items() if v is not None and v is not False}
+
     def plan(self, size: int) -> "Plan | None":
         """The plan of a selection of that size; None where no option asks for one."""
         from annotator.acquisition.pool import Plan
 
-        asked = {field.name: getattr(self, field.name) for field in fields(self)}
-        given = {
-            name: value for name, value in asked.items() if value is not None and value is not False
-        }
-        return Plan(size, **given) if given else None
+        return Plan(size, **self.asked) if self.asked else None
 
 
 def selection_options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -289,4 +291,34 @@ def selection_options(command: Callable[..., Any]) -> Callable[..., Any]:
     return selected
 
 
+promote_option = click.option(
+    "--promote",
+    type=click.Choice(["auto", "never", "always"]),
+    default="auto",
+    show_default=True,
+    help="Make the new version the one in use; auto: only if it is surely better.",
+)
+replay_option = click.option(
+    "--replay",
+    type=click.Path(path_type=Path),
+    help="Earlier training data to learn beside, of any kind that `annotate train` reads.",
+)
+ignore_option = click.option(
+    "--ignore",
+    callback=lambda _ctx, _param, text: names(text) or (),
+    help="Comma-separated labels that people gave and the model does not have.",
+)
+shown_option = click.option(
+    "--preannotate/--blind",
+    "shown",
+    default=True,
+    help="Show people the model's answer, or leave them to their own.  [default: preannotate]",
+)
+days_option = click.option(
+    "--days",
+    type=click.IntRange(1, 3650),
+    default=90,
+    show_default=True,
+    help="For how long the addresses of `annotate serve-media` hold.",
+)
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON for machines.")

@@ -9,7 +9,6 @@ from annotator.commands.options import (
     json_option,
     labels_option,
     names,
-    out_option,
     settings_options,
 )
 
@@ -23,7 +22,12 @@ def _strategies(_ctx: click.Context, _param: click.Parameter, text: str) -> tupl
 
 @click.command()
 @click.argument("data", type=click.Path(path_type=Path))
-@out_option
+@click.option(
+    "--out",
+    required=True,
+    type=click.Path(path_type=Path),
+    help="Folder of this simulation alone: its runs and the picture of the curves.",
+)
 @click.option(
     "--strategies",
     callback=_strategies,

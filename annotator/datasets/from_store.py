@@ -16,7 +16,7 @@ from annotator.errors import EnvironmentFault, UsageError
 from annotator.export.contents import Clip, Contents, Row
 from annotator.features.cache import FeatureCache
 from annotator.learning.dataset import Dataset, Example
-from annotator.types import MODALITIES, Bounds, ClipFeatures, Features, Modality
+from annotator.types import MODALITIES, Bounds, ClipFeatures, Modality
 
 NO_LABELS = (
     "no clip has labels: `annotate pull` or `annotate import labels` brings people's, and "
@@ -113,12 +113,11 @@ class _Looking:
 
     def _fits(self, features: ClipFeatures) -> bool:
         """Whether the features are of the extractors; their dimensions are noted."""
-        if any(features.modality(m).extractor != self._extractors.get(m) for m in MODALITIES):
+        if not features.fits(self._extractors):
             return False
-        found = _present(features)
-        for modality, values in found.items():
+        for modality, values in features.present.items():
             self.dimensions.setdefault(modality, values.shape[1])
-        return bool(found)
+        return True
 
     def corpus(self) -> Corpus:
         """All that was kept, by split."""
@@ -192,14 +191,7 @@ class _Loaded(Sequence[Example]):
                 f"the features of {place.example.id} went missing: `annotate run` makes them again"
             )
         example = place.example
-        return Example(
-            example.id, example.group, _present(features), example.target, example.raters
-        )
-
-
-def _present(features: ClipFeatures) -> dict[Modality, NDArray[np.float16]]:
-    found = {name: features.modality(name) for name in MODALITIES}
-    return {name: one.values for name, one in found.items() if isinstance(one, Features)}
+        return Example(example.id, example.group, features.present, example.target, example.raters)
 
 
 def _vector(values: Iterable[float | None]) -> NDArray[np.float32]:

@@ -24,7 +24,7 @@ from annotator.errors import UsageError
 from annotator.features.cache import FeatureCache
 from annotator.learning.dataset import Dataset, Example
 from annotator.store.records import OpenedMedia
-from annotator.types import MODALITIES, Bounds, ClipFeatures, Features, Modality
+from annotator.types import MODALITIES, Bounds, ClipFeatures, Modality
 from annotator.workspace import Workspace, open_workspace
 
 REMEDY = "run `annotate run` on the manifest first"
@@ -138,7 +138,7 @@ def _with_features(path: Path, rows: Sequence[_Row]) -> tuple[list[_Row], Mappin
 def _extractors(row: _Row) -> tuple[str, ...] | None:
     if row.features is None:
         return None
-    return tuple(row.features.modality(name).extractor for name in MODALITIES)
+    return tuple(row.features.extractors[name] for name in MODALITIES)
 
 
 def _has_own_columns(path: Path) -> bool:
@@ -150,14 +150,14 @@ def _has_own_columns(path: Path) -> bool:
 def _example(row: _Row, labels: Sequence[str], *, own_columns: bool) -> Example:
     if row.features is None:
         raise ValueError("an example needs features")
-    found = {name: row.features.modality(name) for name in MODALITIES}
+    present = row.features.present
     start_ms, end_ms = row.bounds
     return Example(
         id=f"{row.media}[{start_ms}-{end_ms}]",
         group=row.entry.speaker or str(row.media),
-        features={name: one.values for name, one in found.items() if isinstance(one, Features)},
+        features=present,
         target=_target(row.entry.labels, labels, own_columns=own_columns),
-        words=row.features.transcript if isinstance(found["text"], Features) else None,
+        words=row.features.transcript if "text" in present else None,
     )
 
 

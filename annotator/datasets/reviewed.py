@@ -18,7 +18,7 @@ from annotator.datasets.splits import split_named
 from annotator.errors import UsageError
 from annotator.features.cache import FeatureCache
 from annotator.learning.dataset import TEST, TRAIN, Dataset, Example
-from annotator.types import MODALITIES, ClipFeatures, Features, Modality
+from annotator.types import MODALITIES, ClipFeatures, Modality
 from annotator.workspace import Workspace
 
 NAME = "the reviewed clips"
@@ -116,11 +116,11 @@ def _featured(
     others: set[str] = set()
     for clip in clips:
         features = cache.peek(clip.place.content_hash, clip.place.bounds)
-        if features is not None and _fits(features, extractors):
+        if features is not None and features.fits(extractors):
             featured.append((clip, features))
         else:
             missing.append(clip)
-            others |= set(_made_by(features).values() if features else ())
+            others |= set(features.extractors.values() if features else ())
         progress(1)
     if featured:
         return featured, missing
@@ -133,25 +133,15 @@ def _featured(
     )
 
 
-def _fits(features: ClipFeatures, extractors: Extractors) -> bool:
-    """Whether they are of these extractors, and there is anything."""
-    there = any(isinstance(features.modality(m), Features) for m in MODALITIES)
-    return there and _made_by(features) == dict(extractors)
-
-
-def _made_by(features: ClipFeatures) -> dict[Modality, str]:
-    return {m: features.modality(m).extractor for m in MODALITIES}
-
-
 def _example(clip: AnsweredClip, features: ClipFeatures, labels: Sequence[str]) -> Example:
-    place, found = clip.place, {m: features.modality(m) for m in MODALITIES}
+    place, present = clip.place, features.present
     return Example(
         id=f"{place.content_hash}[{place.bounds[0]}-{place.bounds[1]}]",
         group=_group(clip),
-        features={m: one.values for m, one in found.items() if isinstance(one, Features)},
+        features=present,
         target=clip.target(labels),
         raters=len(clip.usable),
-        words=features.transcript if isinstance(found["text"], Features) else None,
+        words=features.transcript if "text" in present else None,
     )
 
 

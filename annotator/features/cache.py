@@ -126,10 +126,7 @@ class FeatureCache:
         features = self.peek(content_hash, bounds)
         if features is None or features.transcript != transcript:
             return None
-        found = {name: features.modality(name) for name in MODALITIES}
-        fit = all(found[name].extractor == extractors.get(name) for name in MODALITIES)
-        some = any(isinstance(one, Features) for one in found.values())
-        return features if fit and some else None
+        return features if features.fits(extractors) else None
 
     def transcript(self, content_hash: str, segment: Segment, extractors: Extractors) -> str | None:
         """What the transcriber in use made of the clip in an earlier run; None if it did not."""

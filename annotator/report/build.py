@@ -6,8 +6,8 @@ from datetime import UTC, datetime
 
 from annotator import __version__, registry
 from annotator.errors import UsageError
+from annotator.learning.card import open_model, thresholds_of
 from annotator.registry import ModelVersion
-from annotator.report.cards import Card, read_card, thresholds_of
 from annotator.report.clips import Gallery
 from annotator.report.corpus import corpus_section
 from annotator.report.disagreement import disagreement_section
@@ -58,16 +58,20 @@ def build(
         each: how many of the least and of the most certain clips.
         with_media: show and play these clips.
         progress: told how many more of `STEPS` + 2 × `each` steps are done.
+
+    Raises:
+        UsageError: the model's files are damaged.
     """
     model_id = store.register_model(model)
-    thresholds = thresholds_of(model)
+    chosen = thresholds_of(open_model(model.path), model.labels)
+    thresholds = dict(zip(model.labels, chosen, strict=True))
     with Projector() as projector:
         gallery = Gallery(store, model_id, each, projector if with_media else None)
         survey = store.survey(model_id, thresholds, SAMPLE)
         progress(1)
         truth = known_truth(store, model_id, model.labels)
         progress(1)
-        cards = _cards(workspace)
+        versions = _versions(workspace)
         latents = latents_section(
             store, workspace.cache(), model, model_id, survey.sample, thresholds
         )
@@ -82,8 +86,8 @@ def build(
             disagreement_section(truth),
             latents,
             people_section(store),
-            learning_curve_section(cards, model.name),
-            lineage_section(cards, model.name, survey.status.predictions),
+            learning_curve_section(versions, model.name),
+            lineage_section(versions, model.name, survey.status.predictions),
         ]
         progress(1)
     return Report(
@@ -97,9 +101,9 @@ def build(
     )
 
 
-def _cards(workspace: Workspace) -> list[Card]:
-    """Of every version; where one is damaged, none: `annotate models list` says what to do."""
+def _versions(workspace: Workspace) -> list[ModelVersion]:
+    """All; where one is damaged, none: `annotate models list` says what to do."""
     try:
-        return [read_card(version) for version in registry.versions(workspace)]
+        return registry.versions(workspace)
     except UsageError:
         return []

@@ -12,7 +12,7 @@ from annotator.report.section import Figure, Key, Panel, Section, Table, lacking
 from annotator.report.words import count, share
 from annotator.store.engine import Store
 from annotator.store.survey import ScoreSample
-from annotator.types import MODALITIES, ClipFeatures, Features, Modality
+from annotator.types import MODALITIES
 
 if TYPE_CHECKING:
     from annotator.experiments.latents import Distributions
@@ -75,21 +75,11 @@ def _examples(
     examples = []
     for clip_id, clip in known.items():
         features = cache.peek(clip.content_hash, clip.bounds)
-        values = {} if features is None else _usable(features, model)
-        if values and clip.scores is not None:
+        if features is not None and features.fits(model.extractors) and clip.scores is not None:
             p = {label.label: label.p for label in clip.scores.labels}
             target = np.array([p[name] >= at for name, at in thresholds.items()], np.float32)
-            examples.append(Example(str(clip_id), clip.content_hash, values, target))
+            examples.append(Example(str(clip_id), clip.content_hash, features.present, target))
     return examples
-
-
-def _usable(features: ClipFeatures, model: "ModelVersion") -> dict[Modality, Floats]:
-    found = {m: features.modality(m) for m in MODALITIES}
-    return {
-        m: value.values
-        for m, value in found.items()
-        if isinstance(value, Features) and value.extractor == model.extractors[m]
-    }
 
 
 def _embedded(

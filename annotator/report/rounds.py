@@ -5,7 +5,8 @@ from collections.abc import Iterator, Mapping, Sequence
 import numpy as np
 from markupsafe import Markup
 
-from annotator.report.cards import Card
+from annotator.metrics.bootstrap import Interval
+from annotator.registry import ModelVersion
 from annotator.report.charts.panel import Margins
 from annotator.report.charts.panel import Panel as Plot
 from annotator.report.charts.plots import WIDE
@@ -29,13 +30,13 @@ NO_ROUNDS = (
 )
 
 
-def learning_curve_section(cards: Sequence[Card], current: str) -> Section:
+def learning_curve_section(versions: Sequence[ModelVersion], current: str) -> Section:
     """A measure over the rounds that led to the current version."""
-    line = ancestors(cards, current)
-    measure = next((m for m in MEASURES if all(m in card.measures for card in line)), None)
+    line = ancestors(versions, current)
+    measure = next((m for m in MEASURES if all(m in _measured(v) for v in line)), None)
     if len(line) < 2 or measure is None:
         return lacking(*CURVE, NO_ROUNDS)
-    values = [card.measures[measure] for card in line]
+    values = [_measured(version)[measure] for version in line]
     gain = values[-1].value - values[0].value
     name = NAMES[measure]
     title = f"From {values[0].value:.3f} to {values[-1].value:.3f} {name} in " + count(
@@ -52,13 +53,13 @@ def learning_curve_section(cards: Sequence[Card], current: str) -> Section:
                 title,
                 [Panel(_curve(line, measure, title))],
                 f"The {name} of each version, with its 95 % interval over speakers or videos: "
-                + "; ".join(f"{c.name} {c.measures[measure].value:.3f}" for c in line)
+                + "; ".join(f"{c.name} {_measured(c)[measure].value:.3f}" for c in line)
                 + ".",
                 Table(
                     ("version", "round", name, "low", "high", "answers learnt", "clips measured"),
                     [
                         (c.name, n, figure(v.value), figure(v.low), figure(v.high),
-                         _number(c.answers), _number(c.clips))
+                         _number(c.ancestry.labels_from.get("answers")), _number(c.ancestry.clips))
                         for n, (c, v) in enumerate(zip(line, values, strict=True))
                     ],
                 ),
@@ -67,15 +68,17 @@ def learning_curve_section(cards: Sequence[Card], current: str) -> Section:
     )  # fmt: skip
 
 
-def lineage_section(cards: Sequence[Card], current: str, predictions: Mapping[str, int]) -> Section:
+def lineage_section(
+    versions: Sequence[ModelVersion], current: str, predictions: Mapping[str, int]
+) -> Section:
     """All versions, each under the one it was trained from."""
-    if not cards:
+    if not versions:
         return lacking(*LINEAGE, "A model version is damaged: `annotate models list` says which")
-    ordered = list(_descending(cards))
-    title = f"{count(len(cards), 'version', 'versions')}; this report is about {current}"
+    ordered = list(_descending(versions))
+    title = f"{count(len(versions), 'version', 'versions')}; this report is about {current}"
     return Section(
         *LINEAGE,
-        headline=_descent(cards),
+        headline=_descent(versions),
         figures=[
             Figure(
                 title,
@@ -89,8 +92,8 @@ def lineage_section(cards: Sequence[Card], current: str, predictions: Mapping[st
                         (c.name, c.parent, "yes" if c.trained else "UNTRAINED",
                          ", ".join(c.labels), count(predictions.get(c.name, 0)),
                          c.weights_hash[:12],
-                         *(figure(c.measures[m].value) if m in c.measures else "–"
-                           for m in MEASURES[:2]), c.reason)
+                         *(figure(_measured(c)[m].value) if m in _measured(c) else "–"
+                           for m in MEASURES[:2]), c.ancestry.reason)
                         for c, _ in ordered
                     ],
                 ),
@@ -99,20 +102,18 @@ def lineage_section(cards: Sequence[Card], current: str, predictions: Mapping[st
     )  # fmt: skip
 
 
-def _descent(cards: Sequence[Card]) -> str:
-    made = sum(card.parent is not None for card in cards)
-    known = count(len(cards), "model version", "model versions")
-    return (
-        f"{known}, {made} of them trained from another"
-        if made
-        else (f"{known}, not trained from one another" if len(cards) > 1 else "One model version")
-    )
+def _descent(versions: Sequence[ModelVersion]) -> str:
+    made = sum(version.parent is not None for version in versions)
+    known = count(len(versions), "model version", "model versions")
+    if made:
+        return f"{known}, {made} of them trained from another"
+    return f"{known}, not trained from one another" if len(versions) > 1 else "One model version"
 
 
-def ancestors(cards: Sequence[Card], name: str) -> list[Card]:
+def ancestors(versions: Sequence[ModelVersion], name: str) -> list[ModelVersion]:
     """The versions that led to the one of that name, oldest first, itself last; no ring is run."""
-    known = {card.name: card for card in cards}
-    line: list[Card] = []
+    known = {version.name: version for version in versions}
+    line: list[ModelVersion] = []
     at: str | None = name
     while at in known and known[at] not in line:
         line.append(known[at])
@@ -120,16 +121,18 @@ def ancestors(cards: Sequence[Card], name: str) -> list[Card]:
     return line[::-1]
 
 
-def _descending(cards: Sequence[Card]) -> Iterator[tuple[Card, int]]:
+def _descending(versions: Sequence[ModelVersion]) -> Iterator[tuple[ModelVersion, int]]:
     """Each version with its depth, after its parent; a parent that is not there makes a root."""
-    depth = {card.name: len(ancestors(cards, card.name)) - 1 for card in cards}
-    paths = {card.name: [c.name for c in ancestors(cards, card.name)] for card in cards}
-    for card in sorted(cards, key=lambda card: paths[card.name]):
-        yield card, depth[card.name]
+    depth = {version.name: len(ancestors(versions, version.name)) - 1 for version in versions}
+    paths = {
+        version.name: [c.name for c in ancestors(versions, version.name)] for version in versions
+    }
+    for version in sorted(versions, key=lambda version: paths[version.name]):
+        yield version, depth[version.name]
 
 
-def _curve(line: Sequence[Card], measure: str, title: str) -> Markup:
-    values = [card.measures[measure] for card in line]
+def _curve(line: Sequence[ModelVersion], measure: str, title: str) -> Markup:
+    values = [_measured(version)[measure] for version in line]
     bounds = [b for v in values for b in (v.value, v.low, v.high) if not np.isnan(b)]
     room = (max(bounds) - min(bounds)) * 0.15 or 0.05
     y = (max(0.0, min(bounds) - room), min(1.0, max(bounds) + room))
@@ -144,32 +147,36 @@ def _curve(line: Sequence[Card], measure: str, title: str) -> Markup:
     plot.line(points, kind="s0 thick")
     plot.dots(points, "s0 large")
     most = max(6, 90 // len(line))
-    for n, card in enumerate(line):
-        plot.drawing.write(plot.x(n), plot.y.start + 18, shorten(card.name, most),
+    for n, version in enumerate(line):
+        plot.drawing.write(plot.x(n), plot.y.start + 18, shorten(version.name, most),
                            anchor="middle", kind="name")  # fmt: skip
         plot.drawing.write(plot.x(n), plot.y.start + 33, f"round {plain(n)}", anchor="middle")
     return plot.drawing.markup()
 
 
-def _tree(ordered: Sequence[tuple[Card, int]], current: str, title: str) -> Markup:
+def _tree(ordered: Sequence[tuple[ModelVersion, int]], current: str, title: str) -> Markup:
     row, step, left = 34.0, 36.0, 16.0
     drawing = Drawing(640, row * len(ordered) + 8, title)
     at: dict[str, tuple[float, float]] = {}
-    for place, (card, depth) in enumerate(ordered):
+    for place, (version, depth) in enumerate(ordered):
         x, y = left + step * depth, 4 + row * (place + 0.5)
-        at[card.name] = (x, y)
-        if card.parent in at and depth:
-            from_x, from_y = at[card.parent]
+        at[version.name] = (x, y)
+        if version.parent in at and depth:
+            from_x, from_y = at[version.parent]
             drawing.add("path", kind="branch", d=f"M{from_x:.1f} {from_y + 7:.1f}V{y:.1f}"
                         f"H{x - 7:.1f}")  # fmt: skip
-        drawing.add("circle", kind="node here" if card.name == current else "node", cx=x, cy=y,
+        drawing.add("circle", kind="node here" if version.name == current else "node", cx=x, cy=y,
                     r=6.0)  # fmt: skip
-        value = card.measures.get(MEASURES[0])
-        drawing.write(x + 16, y + 4, shorten(card.name, 40), kind="name strong")
+        value = _measured(version).get(MEASURES[0])
+        drawing.write(x + 16, y + 4, shorten(version.name, 40), kind="name strong")
         if value is not None:
             drawing.write(628, y + 4, f"{NAMES[MEASURES[0]]} {value.value:.3f}", anchor="end",
                           kind="value")  # fmt: skip
     return drawing.markup()
+
+
+def _measured(version: ModelVersion) -> Mapping[str, Interval]:
+    return version.ancestry.validation
 
 
 def _number(value: int | None) -> str:

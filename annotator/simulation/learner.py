@@ -20,7 +20,7 @@ from annotator.metrics.inputs import mean_labels
 from annotator.metrics.thresholds import f1_thresholds
 from annotator.predict import mean_latent
 from annotator.simulation.confusion import Floats
-from lddu_model import LDDU
+from lddu_model import LDDU, Output
 from lddu_model.losses import LossConfig
 
 CPU = torch.device("cpu")
@@ -79,21 +79,27 @@ def look(network: LDDU, pool: Sequence[Example], usual: float, seed: int, passes
         seed: of random scores.
         passes: of Monte Carlo dropout, 0 for none.
     """
-    heads, latent = _inside(network, pool)
-    found = answer(network, pool, CPU)
+    network.eval()
+    order = np.argsort(lengths_of(pool).sum(axis=1), kind="stable")
+    parts = [order[start : start + BATCH] for start in range(0, len(order), BATCH)]
+    seen = [_seen(forward(network, [pool[i] for i in part], CPU)) for part in parts]
+    back = np.argsort(order)
+    probability, heads, variance, latent = (
+        np.concatenate(values)[back] for values in zip(*seen, strict=True)
+    )
     return Seen(
         Predictions(
             count=len(pool),
             seed=seed,
-            variance=found.variance,
-            entropy=found.entropy,
-            margin=scores.margin(found.probability),
+            variance=variance,
+            entropy=scores.entropy(probability),
+            margin=scores.margin(probability),
             bald=_bald(network, pool, passes) if passes else None,
-            probability=found.probability,
-            heads=heads,
+            probability=probability,
+            heads=heads.transpose(1, 0, 2),
             usual=usual,
         ),
-        found.probability,
+        probability,
         latent,
     )
 
@@ -110,15 +116,16 @@ def measure(
     return float(mean_labels(f1)), float(mean_labels(precision))
 
 
-def _inside(network: LDDU, pool: Sequence[Example]) -> tuple[Floats, Floats]:
-    """The three classifiers' probabilities (3, n, q), and the latents (n, d)."""
-    network.eval()
-    heads, latents = [], []
-    for start in range(0, len(pool), BATCH):
-        output = forward(network, pool[start : start + BATCH], CPU)
-        heads.append(torch.stack([output.p_mu, output.p_sigma, output.p_direct]))
-        latents.append(mean_latent(output.mu.double().numpy(), output.present.numpy()))
-    return torch.cat(heads, dim=1).double().numpy(), np.concatenate(latents)
+def _seen(output: Output) -> tuple[Floats, Floats, Floats, Floats]:
+    """Of k clips: probability (k, q), the classifiers' (k, 3, q), variance (k,), latent (k, d)."""
+    present = output.present.numpy()
+    heads = torch.stack([output.p_mu, output.p_sigma, output.p_direct], dim=1)
+    return (
+        output.probability.double().numpy(),
+        heads.double().numpy(),
+        scores.variance(output.sigma_norm.double().numpy(), present),
+        mean_latent(output.mu.double().numpy(), present),
+    )
 
 
 def _bald(network: LDDU, pool: Sequence[Example], passes: int) -> Floats:

@@ -64,7 +64,7 @@ def saved(curves: Curves, random: Curves, target: float, *, seed: int = 0) -> In
     value, *draws = (
         _saved(curves, random, target, list(chosen)) for chosen in (range(seeds), *drawn)
     )
-    return _interval(value, draws)
+    return _interval(value, draws if seeds > 1 else [])
 
 
 def gained(curves: Curves, random: Curves, *, seed: int = 0) -> Interval:
@@ -72,7 +72,8 @@ def gained(curves: Curves, random: Curves, *, seed: int = 0) -> Interval:
     difference = (curves.values - random.values).mean(axis=1)
     random_seeds = np.random.default_rng(seed)
     drawn = random_seeds.integers(len(difference), size=(RESAMPLES, len(difference)))
-    return _interval(float(difference.mean()), list(difference[drawn].mean(axis=1)))
+    draws = list(difference[drawn].mean(axis=1)) if len(difference) > 1 else []
+    return _interval(float(difference.mean()), draws)
 
 
 def _saved(curves: Curves, random: Curves, target: float, seeds: Sequence[int]) -> float:
@@ -84,9 +85,9 @@ def _saved(curves: Curves, random: Curves, target: float, seeds: Sequence[int]) 
 
 
 def _interval(value: float, draws: Sequence[float]) -> Interval:
-    """Percentiles; unknown with one seed, or where half of the draws are."""
+    """Percentiles; unknown without draws, or where half of them are."""
     defined = np.array([draw for draw in draws if not np.isnan(draw)])
-    if len(set(draws)) < 2 or 2 * len(defined) <= len(draws):
+    if 2 * len(defined) <= len(draws):
         return Interval(value, float("nan"), float("nan"))
     low, high = np.quantile(defined, [(1 - LEVEL) / 2, (1 + LEVEL) / 2], method="nearest")
     return Interval(value, float(low), float(high))

@@ -5,6 +5,7 @@ import math
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import asdict, dataclass
 from hashlib import sha256
 from multiprocessing import get_context
@@ -13,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from annotator.errors import UsageError
+from annotator.errors import EnvironmentFault, UsageError
 from annotator.learning.dataset import TEST, TRAIN, VALID, Dataset, check
 from annotator.metrics.bootstrap import Interval
 from annotator.simulation.annotators import Annotators
@@ -89,6 +90,7 @@ def simulate(
 
     Raises:
         UsageError: a split is missing, or `out` is of another simulation.
+        EnvironmentFault: the disk is full, or a worker was killed.
     """
     check(dataset, (TRAIN, VALID, TEST))
     wanted = list(dict.fromkeys([Strategy(RANDOM), *strategies]))
@@ -117,6 +119,11 @@ def _run_all(
         try:
             for future in as_completed(futures):
                 yield futures[future], future.result()
+        except BrokenProcessPool as error:
+            raise EnvironmentFault(
+                "a worker was killed, perhaps for want of memory: the same command goes on, with "
+                "fewer --workers"
+            ) from error
         finally:
             pool.shutdown(cancel_futures=True)
 
@@ -164,7 +171,9 @@ def _claim(out: Path, dataset: Dataset, annotators: Annotators, setup: Setup) ->
     try:
         (out / "runs").mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise UsageError(f"{out} cannot be made: {error.strerror}: choose another --out") from error
+        raise UsageError(
+            f"{out} cannot be made ({error.strerror}): choose another --out"
+        ) from error
     _write(claim, mark)
 
 
@@ -175,8 +184,12 @@ def _file(out: Path, job: _Job) -> Path:
 
 def _write(file: Path, content: object) -> None:
     draft = file.with_suffix(f".{os.getpid()}.part")
-    draft.write_text(json.dumps(content), encoding="utf-8")
-    draft.replace(file)
+    try:
+        draft.write_text(json.dumps(content), encoding="utf-8")
+        draft.replace(file)
+    except OSError as error:
+        draft.unlink(missing_ok=True)
+        raise EnvironmentFault(f"{file} cannot be written: {error.strerror}") from error
 
 
 def _read(file: Path) -> Any:

@@ -12,7 +12,7 @@ from annotator.store.database import AnyRow, in_chunks, insert
 from annotator.store.review_records import Answer, ClipAnswer, GivenLabel, SavedAnswers
 from annotator.store.schema import Annotation, AnnotationLabel, Task
 
-_SIGNATURE = re.compile(r"(.*), ([0-9]{1,18})", re.DOTALL)
+_SIGNATURE = re.compile(r"(.*), ([0-9]{0,18})", re.DOTALL)
 
 
 def save_answers(
@@ -215,24 +215,31 @@ def _labels(connection: Connection, rows: Sequence[int]) -> dict[int, tuple[Give
 def signed(name: str, person: int | None) -> str:
     """A person as one text: the name they had, and the number that stays theirs.
 
-    >>> signed("ann@example.com", 7), signed("somebody", None)
-    ('ann@example.com, 7', 'somebody')
+    A name that looks like such a text, of somebody without a number, has an empty number.
+
+    >>> signed("ann@example.com", 7), signed("somebody", None), signed("Rater, 7", None)
+    ('ann@example.com, 7', 'somebody', 'Rater, 7, ')
     """
-    return readable(name) if person is None else f"{readable(name)}, {person}"
+    known = readable(name)
+    if person is None:
+        return f"{known}, " if _SIGNATURE.fullmatch(known) else known
+    return f"{known}, {person}"
 
 
-def _signed_by(signature: str) -> tuple[str, int | None]:
-    """Undo `_signature`.
+def signed_by(signature: str) -> tuple[str, int | None]:
+    """Undo `signed`.
 
-    >>> _signed_by("ann@example.com, 7"), _signed_by("somebody")
-    (('ann@example.com', 7), ('somebody', None))
+    >>> signed_by("ann@example.com, 7"), signed_by("somebody"), signed_by("Rater, 7, ")
+    (('ann@example.com', 7), ('somebody', None), ('Rater, 7', None))
     """
     found = _SIGNATURE.fullmatch(signature)
-    return (found[1], int(found[2])) if found else (signature, None)
+    if found is None:
+        return signature, None
+    return found[1], int(found[2]) if found[2] else None
 
 
 def _answer(row: AnyRow, labels: tuple[GivenLabel, ...]) -> Answer:
-    annotator, person = _signed_by(row.annotator)
+    annotator, person = signed_by(row.annotator)
     return Answer(
         number=row.number,
         task=row.task,

@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import Connection, func, select
 
-from annotator.store.annotations import answers_about, enter, retire
+from annotator.store.annotations import answers_about, enter, retire, signed
 from annotator.store.columns import epoch_ms, readable
 from annotator.store.review_records import (
     IMPORTED,
@@ -55,7 +55,7 @@ def save_imported(
         new = _version(answer, person, old, number)
         if old is not None:
             retire(connection, project_id, answer.clip_id, new.number)
-        enter(connection, project_id, answer.clip_id, new, person)
+        enter(connection, project_id, answer.clip_id, new, signed(person, None))
         present[answer.clip_id, person] = ClipAnswer(answer.clip_id, project_id, new)
         total += SavedAnswers(new=1) if old is None else SavedAnswers(changed=1)
     return total

@@ -3,6 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from annotator.ancestry import FIRST, ancestry_of
+from annotator.metrics.bootstrap import Interval
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=True) | st.text(max_size=5),
@@ -17,19 +18,21 @@ def test_a_version_that_was_not_fine_tuned():
 
 
 def test_all_that_a_fine_tuning_writes():
+    measured = {"macro_f1": {"value": 0.5, "low": 0.4, "high": 0.6}, "ece": {"value": None}}
     found = ancestry_of(
         {
             "parent": {"name": "starter", "weights_sha256": "ab"},
             "round": 2,
             "labels_from": {"answers": 30, "people": 2, "clips": 20},
             "promotion": {"promoted": False, "reason": "not surely above 0"},
-            "validation": {"metrics": {"macro_f1": {"value": 0.5}, "ece": {"value": None}}},
+            "validation": {"clips": 40, "metrics": measured},
         }
     )
     assert (found.parent, found.parent_weights, found.round) == ("starter", "ab", 2)
     assert found.labels_from == {"answers": 30, "people": 2, "clips": 20}
     assert found.reason == "not surely above 0"
-    assert found.validation == {"macro_f1": 0.5}
+    assert found.validation == {"macro_f1": Interval(0.5, 0.4, 0.6)}
+    assert found.clips == 40
 
 
 @pytest.mark.parametrize(

@@ -145,6 +145,7 @@ def test_an_expired_address(ask):
 @pytest.mark.parametrize(
     "tail",
     ["", "?", f"?expires={LATER}", f"?expires={LATER}&signature=", "?signature=a&expires=x"],
+    ids=["nothing", "no query", "expiry alone", "empty signature", "no expiry"],  # not by the hour
 )
 @pytest.mark.parametrize("name", [NAME, "sample-9999.mp4", "no name", "linked-01.mp4"])
 def test_without_a_signature_nothing_is_told(server, name, tail):

@@ -8,6 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import event
 
+from annotator.store.annotations import signed, signed_by
+from annotator.store.columns import readable
 from annotator.store.review_records import IMPORTED, GivenAnswer, GivenLabel, SavedAnswers
 from annotator.store.timeline import timeline
 
@@ -52,6 +54,21 @@ def test_the_same_is_known_and_a_change_keeps_what_was(world, clips):
     ann = [rows[0], *rows[2:]]
     assert len({row[1] for row in ann}) == 1
     assert [row[2] for row in ann] == sorted({row[2] for row in ann})
+
+
+@pytest.mark.parametrize("name", ["Rater, 7", "Rater, ", ", 7", "Rater, 7, 8"])
+def test_a_name_that_looks_like_a_persons_number_stays_a_name(world, clips, name):
+    project = world.store.imported_project("pilot", LABELS).project_id
+    for expected in (SavedAnswers(new=1), SavedAnswers(known=1)):
+        saved = world.store.save_imported(project, [given_answer(clips[0], name, "happy")])
+        assert saved == expected
+    (one,) = world.store.answers(project)
+    assert (one.answer.annotator, one.answer.person) == (name, None)
+
+
+@given(st.text(), st.none() | st.integers(0, 10**18 - 1))
+def test_whoever_signed_can_be_read_again(name, person):
+    assert signed_by(signed(name, person)) == (readable(name), person)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,39 @@
+"""A database as something to read from and to write to, a transaction at a time."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Self
+
+from sqlalchemy import Connection, Engine
+
+from annotator.store.database import writing
+from annotator.store.faults import translated
+
+
+class Transactions:
+    """Connections to read and to write; `place` is what the database is called in messages."""
+
+    def __init__(self, engine: Engine, place: str) -> None:
+        self._reading = engine
+        self._writing = writing(engine)
+        self._place = place
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the connections; the store cannot be used after."""
+        self._reading.dispose()
+
+    @contextmanager
+    def _read(self) -> Iterator[Connection]:
+        with translated(self._place), self._reading.begin() as connection:
+            yield connection
+
+    @contextmanager
+    def _write(self) -> Iterator[Connection]:
+        with translated(self._place), self._writing.begin() as connection:
+            yield connection
