@@ -7,10 +7,12 @@ from pathlib import Path
 
 import pytest
 import torch
+from sqlalchemy import URL
 
 from commands import annotate
 from label_studio_server import Home, Server, default_home, load, serving
 from needed import lacking
+from postgres_server import database, running
 from toy_corpus import ARGUMENTS, write_parquet
 
 REPOSITORY = Path(__file__).resolve().parent.parent
@@ -61,6 +63,20 @@ def label_studio(request, tmp_path_factory) -> Iterator[Server]:
     home = request.getfixturevalue("label_studio_home")
     with serving(home, tmp_path_factory.mktemp("label-studio") / "server") as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[URL]:
+    """A real PostgreSQL of the session's own."""
+    with running() as url:
+        yield url
+
+
+@pytest.fixture
+def postgres(postgres_server) -> Iterator[URL]:
+    """An empty PostgreSQL database of the test's own."""
+    with database(postgres_server) as url:
+        yield url
 
 
 @pytest.fixture(scope="session")
