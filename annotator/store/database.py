@@ -2,7 +2,7 @@
 
 import json
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -34,6 +34,7 @@ AnyRow = Row[*tuple[Any, ...]]
 AnySelect = Select[*tuple[Any, ...]]
 Values = tuple[str | int | float | bytes | None, ...]
 
+_QUEUE = 0x616E6E6F  # of our writers in PostgreSQL; any number that is always the same
 _BEGIN = "sqlite_begin"  # execution option: which BEGIN opens the transaction
 
 
@@ -61,15 +62,44 @@ def parse_target(target: str | Path | URL) -> URL:
     return url
 
 
+def described(url: URL) -> str:
+    """What to call a database in messages: the file, or the URL without its password.
+
+    >>> described(parse_target("postgresql://me:secret@host/db"))
+    'postgresql://me:***@host/db'
+    """
+    if url.get_backend_name() == "sqlite":
+        return url.database or ""
+    return url.render_as_string(hide_password=True)
+
+
 def make_engine(url: URL, timeout_s: float) -> Engine:
-    """The engine; each of its connections waits up to `timeout_s` for SQLite's write lock."""
+    """The engine; each of its connections waits up to `timeout_s` for SQLite's write lock.
+
+    Raises:
+        UsageError: the package that speaks to PostgreSQL is not installed.
+    """
     serialize = partial(json.dumps, default=str)  # settings hold paths
-    if url.get_backend_name() != "sqlite":
-        return create_engine(url, json_serializer=serialize)
+    if url.get_backend_name() == "postgresql":
+        return _postgresql(url, serialize)
     engine = create_engine(url, json_serializer=serialize, connect_args={"timeout": timeout_s})
     event.listen(engine, "connect", _prepare)
     event.listen(engine, "begin", _begin)
     return engine
+
+
+def _postgresql(url: URL, serialize: Callable[[object], str]) -> Engine:
+    """With psycopg, whatever driver the URL may name."""
+    try:
+        return create_engine(
+            url.set(drivername="postgresql+psycopg"),
+            json_serializer=serialize,
+            pool_pre_ping=True,  # the server may have been restarted since the last transaction
+        )
+    except ModuleNotFoundError as error:
+        raise UsageError(
+            "PostgreSQL needs a package more: pip install 'annotate-emotions[postgres]'"
+        ) from error
 
 
 def writing(engine: Engine) -> Engine:
@@ -79,6 +109,15 @@ def writing(engine: Engine) -> Engine:
     another has written in between.
     """
     return engine.execution_options(**{_BEGIN: "BEGIN IMMEDIATE"})
+
+
+def queue(connection: Connection, *, shared: bool) -> None:
+    """Wait in PostgreSQL for those who write, with `shared` only for those who want to be alone.
+
+    The lock is the transaction's: it goes when that ends, however it ends.
+    """
+    kind = "_shared" if shared else ""
+    connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock{kind}({_QUEUE})")
 
 
 def insert(dialect: Dialect, table: type[Base]) -> sqlite.Insert | postgresql.Insert:

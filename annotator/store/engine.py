@@ -5,7 +5,7 @@ from pathlib import Path
 from sqlalchemy import URL
 
 from annotator.errors import EnvironmentFault
-from annotator.store.database import BUSY_TIMEOUT_S, make_engine, parse_target
+from annotator.store.database import BUSY_TIMEOUT_S, described, make_engine, parse_target
 from annotator.store.engine_queries import QueryStore
 from annotator.store.engine_reviews import ReviewStore
 from annotator.store.engine_runs import RunStore
@@ -29,7 +29,7 @@ def open_store(
             tool or not ours; or the disk is full or not writable.
     """
     url = parse_target(target)
-    place = url.database or "" if url.get_backend_name() == "sqlite" else str(url)
+    place = described(url)
     if url.get_backend_name() == "sqlite" and not create and not Path(place).is_file():
         raise EnvironmentFault(f"no database at {place}: `annotate run CORPUS` makes one")
     engine = make_engine(url, timeout_s)

@@ -107,7 +107,7 @@ class RunStore(Transactions):
 
     def save_results(self, run_id: int, model_id: int, batch: Sequence[ClipResult]) -> None:
         """Write a model's answers for clips, all or none; an earlier answer is replaced."""
-        with self._write() as connection:
+        with self._write(beside_others=True) as connection:
             results.save_results(connection, run_id, model_id, batch)
 
     def retry(self, what: Sequence[int | str | Path] | None = None) -> int:

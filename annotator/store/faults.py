@@ -27,6 +27,17 @@ _REMEDIES = (
     ("SQLITE_IOERR", "cannot read or write {place}: check the disk and the space left on it"),
 )
 
+# By the start of PostgreSQL's code for the error.
+_SERVER_REMEDIES = (
+    ("28", "{place} does not let you in: check the user, and the password or PGPASSWORD"),
+    ("3D000", "{place} is not there: make it with `createdb`, or correct its name"),
+    ("53100", "no space left for {place}: free some on its server, then run the command again"),
+    ("53300", "{place} has no connection left: end other programs, or raise max_connections"),
+    ("42501", "no permission in {place}: its user must own the database"),
+    ("25006", "cannot write to {place}: the server takes no changes now"),
+    ("57P", "{place} is shutting down or starting: run the same command again when it is up"),
+)
+
 
 @contextmanager
 def translated(place: str) -> Iterator[None]:
@@ -59,8 +70,9 @@ def _is_sqlite(error: BaseException | None) -> bool:
 
 
 def _fault(error: BaseException | None, place: str) -> EnvironmentFault | None:
-    name = getattr(error, "sqlite_errorname", "")
-    for start, message in _REMEDIES:
-        if name.startswith(start):
-            return EnvironmentFault(message.format(place=place))
+    names = (getattr(error, "sqlite_errorname", ""), getattr(error, "sqlstate", None) or "")
+    for name, remedies in zip(names, (_REMEDIES, _SERVER_REMEDIES), strict=True):
+        for start, message in remedies:
+            if name.startswith(start):
+                return EnvironmentFault(message.format(place=place))
     return None

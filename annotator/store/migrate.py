@@ -10,7 +10,7 @@ from sqlalchemy import Connection, Engine, inspect
 
 import migrations
 from annotator.errors import EnvironmentFault
-from annotator.store.database import writing
+from annotator.store.database import queue, writing
 
 if TYPE_CHECKING:
     from alembic.config import Config
@@ -38,6 +38,8 @@ def upgrade(engine: Engine, place: str) -> None:
         _foreign_keys(connection, enforced=False)
         try:
             with connection.begin():
+                if connection.dialect.name == "postgresql":
+                    queue(connection, shared=False)
                 _upgrade_locked(connection, place)
         finally:
             _foreign_keys(connection, enforced=True)

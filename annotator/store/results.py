@@ -52,6 +52,7 @@ def save_results(
     """Write the answers, over earlier ones of the model; see `Store.save_results`."""
     if not results:
         return
+    results = sorted(results, key=lambda result: result.clip_id)  # two that lock rows never cross
     now = epoch_ms(datetime.now(UTC))
     statements = _statements(connection.dialect)
     execute_rows(connection, statements.clip, _CLIP, [_clip_row(result) for result in results])

@@ -6,7 +6,7 @@ from typing import Self
 
 from sqlalchemy import Connection, Engine
 
-from annotator.store.database import writing
+from annotator.store.database import queue, writing
 from annotator.store.faults import translated
 
 
@@ -34,6 +34,14 @@ class Transactions:
             yield connection
 
     @contextmanager
-    def _write(self) -> Iterator[Connection]:
+    def _write(self, *, beside_others: bool = False) -> Iterator[Connection]:
+        """A transaction to write in, while no other writes.
+
+        SQLite has one writer anyway. PostgreSQL has many, and what one of them has read another may
+        change before it writes; where a step is safe `beside_others` of its kind, it need not wait
+        for those.
+        """
         with translated(self._place), self._writing.begin() as connection:
+            if connection.dialect.name == "postgresql":
+                queue(connection, shared=beside_others)
             yield connection

@@ -1,16 +1,18 @@
 """A store with one model and one run, and what a run hands to it."""
 
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
 
 import numpy as np
 import pytest
+from sqlalchemy import URL, text
 
 from annotator.store.engine import Store, open_store
 from annotator.store.records import ClipResult, ClipScores, FreshScores, LabelScores
+from annotator.store.schema import Base
 from annotator.types import (
     Absent,
     AudioStream,
@@ -21,6 +23,7 @@ from annotator.types import (
     Source,
     VideoStream,
 )
+from postgres_server import database
 
 LABELS = ("happy", "sad")
 INFO = MediaInfo(
@@ -47,7 +50,7 @@ class World:
     """An open store, the ids of its first model and run, and the steps of a run in short."""
 
     store: Store
-    path: Path
+    path: Path | URL
     model_id: int
     run_id: int
 
@@ -56,11 +59,8 @@ class World:
         self.store.sync_sources(run_id or self.run_id, found)
 
     def media_id(self, name: str) -> int:
-        with self.store._read() as connection:
-            found = connection.exec_driver_sql(
-                "SELECT id FROM media WHERE path = ?", (f"/c/{name}",)
-            )
-            return int(found.scalar_one())
+        ((found,),) = self.rows("SELECT id FROM media WHERE path = ?", f"/c/{name}")
+        return int(str(found))
 
     def plan(
         self, name: str, plan: Sequence[Segment], content: str = "h", model_id: int | None = None
@@ -83,6 +83,8 @@ class World:
 
     def rows(self, sql: str, *values: object) -> list[tuple[object, ...]]:
         with self.store._read() as connection:
+            if connection.dialect.name == "postgresql":
+                sql = sql.replace("?", "%s")
             return [tuple(row) for row in connection.exec_driver_sql(sql, values)]
 
     def count(self, table: str) -> int:
@@ -143,19 +145,52 @@ def open_world(tmp_path_factory):
     template = tmp_path_factory.mktemp("template") / "annotate.db"
     open_store(template).close()
 
-    def make(path: Path) -> World:
-        if not path.exists():
-            shutil.copy(template, path)
-        store = open_store(path)
+    def make(place: Path | URL) -> World:
+        if isinstance(place, Path) and not place.exists():
+            shutil.copy(template, place)
+        store = open_store(place)
         model_id = store.register_model(Facts())
-        return World(store, path, model_id, store.start_run(model_id, {"root": path}, "0.1.0"))
+        run_id = store.start_run(model_id, {"root": "corpus"}, "0.1.0")
+        return World(store, place, model_id, run_id)
 
     return make
 
 
+@pytest.fixture(scope="session")
+def postgres_place(postgres_server) -> Iterator[Callable[[], URL]]:
+    """Empties the one database that the session's tests share, and gives its address."""
+    tables = ", ".join(Base.metadata.tables)
+    with database(postgres_server) as url:
+        open_store(url).close()
+
+        def emptied() -> URL:
+            with open_store(url) as store, store._write() as connection:
+                connection.execute(text(f"TRUNCATE {tables} RESTART IDENTITY CASCADE"))
+            return url
+
+        yield emptied
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def fresh_place(request) -> Callable[[Path], Path | URL]:
+    """Where a new world may be made, from the folder it may lie in, in each kind of database."""
+    if request.param == "sqlite":
+        return lambda folder: folder / "annotate.db"
+    emptied = request.getfixturevalue("postgres_place")
+    return lambda _folder: emptied()
+
+
 @pytest.fixture
-def world(tmp_path: Path, open_world) -> Iterator[World]:
-    """A world of its own for each test."""
+def world(tmp_path: Path, open_world, fresh_place) -> Iterator[World]:
+    """A world of its own for each test, in each kind of database."""
+    made = open_world(fresh_place(tmp_path))
+    with made.store:
+        yield made
+
+
+@pytest.fixture
+def sqlite_world(tmp_path: Path, open_world) -> Iterator[World]:
+    """One in SQLite, for tests of what it alone has."""
     made = open_world(tmp_path / "annotate.db")
     with made.store:
         yield made

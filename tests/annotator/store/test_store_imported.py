@@ -155,14 +155,14 @@ def test_the_timeline_of_people_alone_and_of_a_split(world, clips):
     assert [one.clip_id for one in world.store.timeline(None)] == [clips[2]]
 
 
-def test_the_timeline_needs_no_sorting(world):
+def test_the_timeline_needs_no_sorting(sqlite_world):
     """SQLite walks the index of paths, then that of a file's clips."""
     asked = []
 
     def note(_connection, _cursor, statement, parameters, *_):
         asked.append((statement, parameters))
 
-    with world.store._read() as connection:
+    with sqlite_world.store._read() as connection:
         event.listen(connection, "before_cursor_execute", note)
         assert list(timeline(connection, 1, None)) == []
         statement, parameters = asked[0]

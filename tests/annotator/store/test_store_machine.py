@@ -40,12 +40,12 @@ class File:
 
 
 class StoreMachine(RuleBasedStateMachine):
-    """The test adds `open_world` and `segment`, the makers that are fixtures."""
+    """The test adds `open_world`, `fresh_place` and the makers that are fixtures."""
 
     def __init__(self):
         super().__init__()
         self.folder = tempfile.TemporaryDirectory()
-        self.world = self.open_world(Path(self.folder.name) / "a.db")
+        self.world = self.open_world(self.fresh_place(Path(self.folder.name)))
         self.files: dict[str, File] = {}
 
     def teardown(self):
@@ -102,7 +102,9 @@ class StoreMachine(RuleBasedStateMachine):
         name, bounds = data.draw(st.sampled_from(clips))
         clip, clip_id = self.files[name].clips[bounds], self.clip_id(name, bounds)
         if outcome == "answer":
-            self.world.answer(clip_id)
+            heard = ("words", "asr") if clip.text is None else (clip.text, "sidecar")
+            given = self.result(clip_id, transcript=heard)
+            self.world.store.save_results(self.world.run_id, self.world.model_id, [given])
             clip.state, clip.answered = "ready", True
         elif outcome == "fail":
             self.world.store.fail_clip(clip_id, "decode", "broken")
@@ -158,8 +160,14 @@ class StoreMachine(RuleBasedStateMachine):
         assert counts == [len(clips), answered, 2 * answered]
 
 
-def test_any_order_of_steps(open_world, make_segment):
-    makers = {"open_world": staticmethod(open_world), "segment": staticmethod(make_segment)}
+def test_any_order_of_steps(open_world, fresh_place, make_segment, make_result):
+    made = {
+        "open_world": open_world,
+        "fresh_place": fresh_place,
+        "segment": make_segment,
+        "result": make_result,
+    }
+    makers = {name: staticmethod(maker) for name, maker in made.items()}
     run_state_machine_as_test(
         type("Machine", (StoreMachine,), makers),
         settings=settings(max_examples=12, stateful_step_count=20, deadline=None),

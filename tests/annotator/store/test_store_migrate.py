@@ -106,8 +106,8 @@ def next_version(tmp_path, monkeypatch):
     return make
 
 
-def test_models_and_migrations_agree(world):
-    with world.store._read() as connection:
+def test_models_and_migrations_agree(sqlite_world):
+    with sqlite_world.store._read() as connection:
         assert compare_metadata(MigrationContext.configure(connection), Base.metadata) == []
         made = {
             name: sql

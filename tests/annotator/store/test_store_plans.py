@@ -48,9 +48,10 @@ def test_the_same_plan_again_changes_nothing(world, make_segment):
     plan = [make_segment(0, 1000, happy=1.0), make_segment(1000, 2000)]
     ids = world.plan("a.mp4", plan)
     world.answer(ids[0])
-    before = world.rows("SELECT * FROM clip"), world.rows("SELECT * FROM clip_label")
+    rows = "SELECT * FROM clip ORDER BY id", "SELECT * FROM clip_label ORDER BY clip_id"
+    before = [world.rows(sql) for sql in rows]
     assert world.plan("a.mp4", plan) == [ids[1]]
-    assert (world.rows("SELECT * FROM clip"), world.rows("SELECT * FROM clip_label")) == before
+    assert [world.rows(sql) for sql in rows] == before
     assert world.pending() == {"a.mp4": 1}
 
 

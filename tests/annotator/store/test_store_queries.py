@@ -3,10 +3,12 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from sqlalchemy import update
 
 from annotator.errors import UsageError
 from annotator.store.records import Failure, FailureCount
 from annotator.store.review_records import Answer, GivenLabel
+from annotator.store.schema import Clip
 
 
 @pytest.fixture
@@ -61,7 +63,7 @@ def test_top_without_limit_is_all(world, ranked):
 
 def test_top_by_split(world, ranked):
     with world.store._write() as connection:
-        connection.exec_driver_sql("UPDATE clip SET split = 'dev' WHERE id = ?", (ranked[2],))
+        connection.execute(update(Clip).where(Clip.id == ranked[2]).values(split="dev"))
     assert [clip.clip_id for clip in world.store.top(world.model_id, split="dev")] == [ranked[2]]
     with pytest.raises(UsageError, match=r"no clips of a split 'none': expected one of .*dev"):
         world.store.top(world.model_id, split="none")
@@ -77,9 +79,9 @@ def test_top_refuses_what_there_is_not(world, ranked, by, label, message):
 
 
 @pytest.mark.parametrize("by", ["variance", "entropy", "margin", "bald"])
-def test_top_reads_an_index_and_sorts_nothing_but_ties(world, ranked, by):
+def test_top_reads_an_index_and_sorts_nothing_but_ties(sqlite_world, by):
     direction = "ASC" if by == "margin" else "DESC"
-    plan = world.rows(
+    plan = sqlite_world.rows(
         "EXPLAIN QUERY PLAN SELECT p.clip_id FROM prediction p JOIN clip ON clip.id = p.clip_id "
         f"WHERE p.model_id = 1 AND p.{by} IS NOT NULL AND clip.active = 1 "
         f"ORDER BY p.{by} {direction}, p.clip_id LIMIT 500"
@@ -154,7 +156,7 @@ def test_run_keeps_its_settings_and_outcome(world):
     world.store.finish_run(world.run_id, "done", {"clips": 3}, {"decode": 1.5})
     run = world.store.status().last_run
     assert (run.run_id, run.model, run.state) == (world.run_id, "m1", "done")
-    assert run.settings == {"root": str(world.path)}
+    assert run.settings == {"root": "corpus"}
     assert (run.counts, run.stage_seconds) == ({"clips": 3}, {"decode": 1.5})
     assert run.finished_at >= run.started_at
 

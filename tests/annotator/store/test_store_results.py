@@ -4,6 +4,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from sqlalchemy import URL
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.exc import IntegrityError
 
@@ -21,7 +22,7 @@ def clip_ids(world, make_segment):
 
 def everything(world):
     return [
-        world.rows(f"SELECT * FROM {table}")
+        sorted(world.rows(f"SELECT * FROM {table}"), key=repr)
         for table in ("clip", "prediction", "label_prediction", "media")
     ]
 
@@ -85,7 +86,7 @@ import conftest
 from sqlalchemy import event
 from annotator.store.engine import open_store
 
-store = open_store("annotate.db")
+store = open_store({target!r})
 left = int(sys.argv[1])
 
 @event.listens_for(store._reading, "after_cursor_execute")
@@ -106,9 +107,14 @@ store.save_results(1, 1, [conftest.result(clip_id) for clip_id in (2, 3, 4)])
 """
 
 
-def run_step(step: str, *, killed_after: int) -> int:
-    path = [str(REPOSITORY), str(Path(__file__).parent)]
-    script = STEP.format(path=path, step=step)
+def script_of(world, step: str) -> str:
+    path = [str(Path(__file__).parent), str(REPOSITORY / "tests"), str(REPOSITORY)]
+    place = world.path
+    target = place.render_as_string(hide_password=False) if isinstance(place, URL) else str(place)
+    return STEP.format(path=path, target=target, step=step)
+
+
+def run_step(script: str, *, killed_after: int) -> int:
     return subprocess.run([sys.executable, "-c", script, str(killed_after)], check=False).returncode
 
 
@@ -118,17 +124,17 @@ def run_step(step: str, *, killed_after: int) -> int:
 def test_a_kill_between_statements_leaves_nothing_half_done(world, clip_ids, step, statements):
     assert clip_ids == [1, 2, 3, 4]
     world.answer(1)
-    before = everything(world)
+    before, script = everything(world), script_of(world, step)
     for count in statements:
-        assert run_step(step, killed_after=count) == -signal.SIGKILL
+        assert run_step(script, killed_after=count) == -signal.SIGKILL
         assert everything(world) == before
-    assert run_step(step, killed_after=0) == 0
+    assert run_step(script, killed_after=0) == 0
     assert everything(world) != before
 
 
 def test_two_processes_save_the_same_at_once(world, clip_ids):
     step = "for _ in range(20):" + ANSWERS.replace("\n", "\n    ")
-    script = STEP.format(path=[str(REPOSITORY), str(Path(__file__).parent)], step=step)
+    script = script_of(world, step)
     both = [subprocess.Popen([sys.executable, "-c", script, "0"]) for _ in range(2)]
     assert [process.wait(60) for process in both] == [0, 0]
     assert [len(rows) for rows in everything(world)] == [4, 3, 6, 1]

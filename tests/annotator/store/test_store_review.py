@@ -79,12 +79,12 @@ class Known:
 
 
 class ReviewMachine(RuleBasedStateMachine):
-    """The test adds `open_world` and `segment`, the makers that are fixtures."""
+    """The test adds `open_world`, `fresh_place` and `segment`, which are fixtures."""
 
     def __init__(self):
         super().__init__()
         self.folder = tempfile.TemporaryDirectory()
-        self.world = self.open_world(Path(self.folder.name) / "a.db")
+        self.world = self.open_world(self.fresh_place(Path(self.folder.name)))
         self.world.sync("a.mp4")
         plan = [self.segment(1000 * n, 1000 * n + 900) for n in range(len(SAMPLES))]
         self.clips = dict(zip(SAMPLES, self.world.plan("a.mp4", plan), strict=True))
@@ -224,8 +224,9 @@ def by_number(answers: list[ClipAnswer]) -> list[ClipAnswer]:
     return sorted(answers, key=lambda a: (a.project_id, a.answer.number, a.answer.task))
 
 
-def test_any_order_of_pushes_and_pulls(open_world, make_segment):
-    makers = {"open_world": staticmethod(open_world), "segment": staticmethod(make_segment)}
+def test_any_order_of_pushes_and_pulls(open_world, fresh_place, make_segment):
+    made = {"open_world": open_world, "fresh_place": fresh_place, "segment": make_segment}
+    makers = {name: staticmethod(maker) for name, maker in made.items()}
     run_state_machine_as_test(
         type("Machine", (ReviewMachine,), makers),
         settings=settings(max_examples=25, stateful_step_count=30, deadline=None),

@@ -88,13 +88,13 @@ def test_a_sample_is_spread_evenly_and_of_the_size_asked_for(world):
                    " SELECT i FROM n").columns(column("i", Integer)).subquery()  # fmt: skip
     drawn = _drawn(numbers.c.i, clips, most)
     facts = select(func.count(), func.min(numbers.c.i), func.max(numbers.c.i),
-                   func.avg(numbers.c.i)).where(drawn)  # fmt: skip
+                   func.avg(numbers.c.i * 1.0)).where(drawn)  # fmt: skip
     with world.store._read() as connection:
         count, low, high, mean = connection.execute(facts).one()
     assert count == pytest.approx(most, rel=0.05)
     assert low < 500
     assert high > clips - 500
-    assert mean == pytest.approx(clips / 2, rel=0.02)
+    assert float(mean) == pytest.approx(clips / 2, rel=0.02)
 
 
 def test_more_labels_than_a_number_has_bits(world, make_segment, facts):
