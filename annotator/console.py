@@ -20,7 +20,14 @@ from annotator.recorder import Observer
 from annotator.recorder import Progress as RunProgress
 from annotator.registry import ModelVersion
 from annotator.run import RunSummary
-from annotator.store.records import ClipDetail, Failure, RankedClip, Status, StoredPrediction
+from annotator.store.records import (
+    ClipDetail,
+    Failure,
+    Held,
+    RankedClip,
+    Status,
+    StoredPrediction,
+)
 from annotator.store.review_records import IMPORTED, ClipAnswer, ProjectCounts
 from annotator.types import MODALITIES, Bounds
 from annotator.workspace import Workspace
@@ -114,6 +121,7 @@ class _Display(Observer):
         self._progress = RunProgress()
         self._began = time.monotonic()
         self._said = self._began
+        self._held = Held(0, 0)
         self._bar = Progress(  # fits 80 columns
             BarColumn(bar_width=8),
             TextColumn("{task.percentage:>3.0f} %"),
@@ -144,6 +152,20 @@ class _Display(Observer):
         place = f" [{where[0] / 1000:.1f}-{where[1] / 1000:.1f} s]" if where else ""
         line = literal(f"failed: {path}{place}: {stage}: {reason}")
         self._console.print(f"[red]{line}", highlight=False)
+
+    def waiting(self, held: Held) -> None:
+        if held != self._held:
+            self._held = held
+            self._console.print(
+                f"Waiting for {held.files} files that {held.owners} other runs hold.",
+                highlight=False,
+            )
+
+    def lease_not_renewed(self, reason: str) -> None:
+        self._console.print(
+            literal(f"warning: claims not renewed, others may take our files: {reason}"),
+            highlight=False,
+        )
 
     def interrupted(self) -> None:
         self._console.print(
@@ -265,6 +287,9 @@ def print_status(workspace: Workspace, status: Status, *, as_json: bool) -> None
         count = status.predictions.get(model.name, 0)
         mark = "" if model.trained else " [bold red]UNTRAINED: random weights, numbers are noise"
         table.add_row("model", f"{literal(model.name)}: {count} clips annotated{mark}")
+    if status.held.files:
+        held = f"{status.held.files} files, by {status.held.owners} runs at work"
+        table.add_row("claimed", held)
     for project in status.projects:
         table.add_row("project", literal(_project(project)))
     if (last := status.last_run) is not None:

@@ -10,7 +10,7 @@ from annotator.clock import StageClock
 from annotator.engines.local import JobDone
 from annotator.stages import ClipFailed, Event, Extracted, MediaFailed, MediaJob, Planned, bounds
 from annotator.store.engine import Store
-from annotator.store.records import ClipResult, PendingMedia
+from annotator.store.records import ClipResult, Held, PendingMedia
 from annotator.types import Bounds, ClipFeatures
 
 if TYPE_CHECKING:
@@ -48,6 +48,12 @@ class Observer:
     def failed(self, path: Path, where: Bounds | None, stage: str, reason: str) -> None:
         """A file, or the clip of it with those bounds, failed."""
 
+    def waiting(self, held: Held) -> None:
+        """All that is left is held by other runs; it is done here if they do not."""
+
+    def lease_not_renewed(self, reason: str) -> None:
+        """The database refused to extend our claims; called from another thread."""
+
     def interrupted(self) -> None:
         """The user asked to stop; the clips in flight are being finished."""
 
@@ -73,7 +79,7 @@ class Recorder:
         self.progress = Progress(files=len(pending))
         self.observer = observer
         self._store = store
-        self._run_id = run_id
+        self.run_id = run_id
         self._model_id = model_id
         self._load_predictor = load_predictor
         self._predictor: Predictor | None = None
@@ -142,7 +148,7 @@ class Recorder:
                 for (clip_id, features), answer in zip(batch, answers, strict=True)
             ]
             with self._clock.stage("store"):
-                self._store.save_results(self._run_id, self._model_id, results)
+                self._store.save_results(self.run_id, self._model_id, results)
             self.progress.clips += len(batch)
         self._flushed = time.monotonic()
         self.observer.advanced()

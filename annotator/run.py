@@ -8,12 +8,16 @@ rows they belong to. Whatever is interrupted is simply still pending.
 import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass, replace
 from functools import partial
+from itertools import chain
 from pathlib import Path
+from threading import Event
 from typing import TYPE_CHECKING
 
 from annotator import __version__
+from annotator.claiming import POLL_S, Claims, lease_of_this_process
 from annotator.clock import StageClock
 from annotator.corpus.catalog import Catalog, read_catalog
 from annotator.corpus.plan import PlanSettings
@@ -34,12 +38,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class RunSettings:
-    """What the user chose for one run; `workers` are processes, `mc_dropout` passes for BALD."""
+    """What the user chose for one run; `workers` are processes, `mc_dropout` passes for BALD.
+
+    With `lease_s` files are claimed for so many seconds, and the work shared with other runs.
+    """
 
     plan: PlanSettings
     device: str = "auto"
     workers: int = os.cpu_count() or 1
     mc_dropout: int = 0
+    lease_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,9 +178,10 @@ class _Work:
         with (
             LocalEngine(tools, min(self.settings.workers, len(self.pending))) as engine,
             until_interrupted(engine.finish_clips_in_flight) as interrupted,
+            self.claims() as claims,
         ):
             told = False
-            for job, event in engine.run(self.jobs()):
+            for job, event in chain.from_iterable(map(engine.run, self.turns(claims, interrupted))):
                 if interrupted.is_set() and not told:
                     observer.interrupted()
                     told = True
@@ -180,15 +189,39 @@ class _Work:
             self.recorder.flush()
         return "interrupted" if interrupted.is_set() else "done"
 
-    def jobs(self) -> Iterator[MediaJob]:
+    def claims(self) -> AbstractContextManager[Claims | None]:
+        """What holds the files of this run, if they are to be claimed."""
+        if self.settings.lease_s is None:
+            return nullcontext()
+        lease, told = lease_of_this_process(self.settings.lease_s), self.recorder.observer
+        return Claims(
+            self.store, self.recorder.run_id, self.model_id, lease, told.lease_not_renewed
+        )
+
+    def turns(self, claims: Claims | None, interrupted: Event) -> Iterator[Iterator[MediaJob]]:
         """One job a file, largest first so that none is left for last on a single worker.
 
-        What is pending is asked again when a worker is free: another run may have done it.
+        Without claims in a single turn. With them there is another after each wait for what other
+        runs hold, should they not do it.
         """
+        if claims is None:
+            yield map(self._job, self._pending_now())
+            return
+        while not interrupted.is_set():
+            yield map(self._job, claims.files())
+            self.recorder.flush()
+            held = claims.held_by_others()
+            if not held.files:
+                return
+            self.recorder.observer.waiting(held)
+            interrupted.wait(POLL_S)
+
+    def _pending_now(self) -> Iterator[PendingMedia]:
+        """What is pending is asked again when a worker is free: another run may have done it."""
         for media in sorted(self.pending, key=lambda media: -media.size):
             now = self.store.pending_media(media.media_id, self.model_id)
             if now is not None:
-                yield self._job(now)
+                yield now
 
     def _job(self, media: PendingMedia) -> MediaJob:
         item = self.catalog.items[media.path]

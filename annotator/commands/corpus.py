@@ -72,6 +72,18 @@ def init(workspace: "Workspace") -> None:
 @device_option
 @click.option("--workers", type=click.IntRange(1), help="Worker processes. [default: CPU cores]")
 @mc_dropout_option
+@click.option(
+    "--claim",
+    is_flag=True,
+    help="Share the work with other runs of the same corpus on the same database.",
+)
+@click.option(
+    "--lease",
+    type=click.FloatRange(1, 86_400),
+    default=120.0,
+    show_default=True,
+    help="With --claim: seconds until others take over the files of a run that was killed.",
+)
 @json_option
 def run(
     paths: tuple[Path, ...],
@@ -83,6 +95,8 @@ def run(
     device: str,
     workers: int | None,
     mc_dropout: int,
+    claim: bool,
+    lease: float,
     as_json: bool,
 ) -> None:
     """Annotate every clip of folders, files or manifests.
@@ -99,6 +113,7 @@ def run(
       annotate run corpus/
       annotate run interview.mp4 --segment windows --window 5
       annotate run clips.csv --transcripts sidecar --json
+      annotate run /shared/corpus --claim
     """
     from annotator import console, registry
     from annotator.corpus.plan import PlanSettings
@@ -113,6 +128,7 @@ def run(
         device=device,
         workers=workers or os.cpu_count() or 1,
         mc_dropout=mc_dropout,
+        lease_s=lease if claim else None,
     )
     with console.run_display() as observer:
         summary = run_corpus(workspace, paths, model, settings, observer)

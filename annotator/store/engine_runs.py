@@ -3,8 +3,16 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from annotator.store import plans, results, runs, sources
-from annotator.store.records import ClipResult, ModelFacts, PendingClip, PendingMedia, RunState
+from annotator.store import claims, plans, results, runs, sources
+from annotator.store.records import (
+    ClipResult,
+    Held,
+    Lease,
+    ModelFacts,
+    PendingClip,
+    PendingMedia,
+    RunState,
+)
 from annotator.store.transactions import Transactions
 from annotator.types import MediaInfo, Segment, Source
 
@@ -73,6 +81,30 @@ class RunStore(Transactions):
         """All clips of the file's present plan as they were planned, by time."""
         with self._read() as connection:
             return plans.segments(connection, media_id)
+
+    def claim(self, run_id: int, model_id: int, lease: Lease) -> int | None:
+        """Hold the largest of the run's files that waits for the model and nobody holds.
+
+        None if there is no such file now. Another's claim is over when its lease is, by the
+        database's clock.
+        """
+        with self._write(beside_others=True) as connection:
+            return claims.claim(connection, run_id, model_id, lease.owner, lease.milliseconds)
+
+    def renew(self, model_id: int, lease: Lease) -> None:
+        """Have all claims of the owner begin anew; those of finished files are given back."""
+        with self._write(beside_others=True) as connection:
+            claims.renew(connection, model_id, lease.owner, lease.milliseconds)
+
+    def release(self, model_id: int, owner: str) -> None:
+        """Give back all that the owner holds."""
+        with self._write(beside_others=True) as connection:
+            claims.release(connection, model_id, owner)
+
+    def held_by_others(self, run_id: int, model_id: int, lease: Lease) -> Held:
+        """How many files of the run that wait for the model others hold, and how many they are."""
+        with self._read() as connection:
+            return claims.held(connection, run_id, model_id, lease.owner)
 
     def save_plan(
         self,

@@ -7,11 +7,13 @@ from pathlib import Path
 from sqlalchemy import (
     ColumnElement,
     Connection,
+    and_,
     bindparam,
     case,
     delete,
     exists,
     func,
+    or_,
     select,
     update,
 )
@@ -118,6 +120,12 @@ def _pending(connection: Connection, media: AnySelect) -> list[PendingMedia]:
         for media_id, path, size, digest, state, clips in connection.execute(media)
         if state == "new" or clips
     ]
+
+
+def waits(model_id: int) -> ColumnElement[bool]:
+    """Of a file: it has not failed, and is to be planned or has clips without an answer."""
+    clips = exists().where(Clip.media_id == Media.id, *_waits_for(model_id))
+    return and_(Media.state != "failed", or_(Media.state == "new", clips))
 
 
 def _waits_for(model_id: int) -> tuple[ColumnElement[bool] | InstrumentedAttribute[bool], ...]:

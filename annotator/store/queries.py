@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import Connection, func, select
 
-from annotator.store import tasks
+from annotator.store import claims, tasks
 from annotator.store.annotations import answers_by_clip
 from annotator.store.database import AnyRow, AnySelect, in_chunks
 from annotator.store.ranking import label_scores
@@ -47,6 +47,7 @@ def status(connection: Connection) -> Status:
         models=tuple(models(connection)),
         last_run=last_run(connection),
         projects=tasks.counts(connection),
+        held=claims.all_held(connection),
     )
 
 

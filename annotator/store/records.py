@@ -192,6 +192,22 @@ class FailureCount:
 
 
 @dataclass(frozen=True, slots=True)
+class Lease:
+    """Whose claims they are, and how long each holds unless it is renewed."""
+
+    owner: str
+    milliseconds: int
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """How many files are claimed, and by how many runs."""
+
+    files: int
+    owners: int
+
+
+@dataclass(frozen=True, slots=True)
 class Status:
     """The store at a glance: counts by state, predictions by model name.
 
@@ -207,6 +223,7 @@ class Status:
     models: tuple[ModelRecord, ...]
     last_run: RunRecord | None
     projects: tuple[ProjectCounts, ...] = ()
+    held: Held = Held(0, 0)
 
 
 @dataclass(frozen=True, slots=True)

@@ -76,6 +76,20 @@ class Sighting(Base):
     )
 
 
+class Claim(Base):
+    """A file that a run works on, until `expires_ms` of the database's clock; for one model."""
+
+    __tablename__ = "claim"
+    __table_args__ = ({"sqlite_with_rowid": False},)
+
+    model_id: Mapped[int] = mapped_column(ForeignKey("model.id"), primary_key=True)
+    media_id: Mapped[int] = mapped_column(
+        ForeignKey("media.id", ondelete="CASCADE"), primary_key=True
+    )
+    owner: Mapped[str]
+    expires_ms: Mapped[int] = mapped_column(BigInteger)
+
+
 class Clip(Base):
     """A stretch of a file. One that a later plan drops is kept, not `active`: people label clips.
 

@@ -49,6 +49,12 @@ ROWS["0003"] = (
     .replace("NULL, 0);\n    INSERT INTO label", "NULL, 0, x'003C');\n    INSERT INTO label")
     .replace("'there', 1, 0)", "'there', 1, 0, 'audit')")
 )
+ROWS["0004"] = (
+    ROWS["0003"]
+    + """
+    INSERT INTO claim VALUES (1, 1, 'host:1:a', 0);
+"""
+)
 
 # A revision of the kind that loses rows if it is run carelessly: it rebuilds a parent table.
 NEXT = """
