@@ -8,6 +8,7 @@ from annotator import __version__
 from annotator.commands import (
     completion,
     corpus,
+    db,
     doctor,
     experiments,
     export,
@@ -88,6 +89,7 @@ for _command in (
     experiments.corrupt_test,
     simulate.simulate,
     models.models,
+    db.db,
     doctor.doctor,
     completion.completion,
 ):

@@ -35,6 +35,8 @@ from annotator.workspace import Workspace
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
+    from annotator.store.transfer import Copied
+
 PIPE_WIDTH = 140  # columns of a table where nobody says how wide the page is
 PLAIN_SECONDS = 10.0  # between progress lines where the error stream is no terminal
 
@@ -309,6 +311,18 @@ def _project(project: ProjectCounts) -> str:
     if project.server == IMPORTED:
         return f"{project.title}: from files, {answers}"
     return f"{project.number} {project.title}: {project.tasks.get('there', 0)} tasks, {answers}"
+
+
+def print_copied(copied: "Sequence[Copied]", place: str, *, as_json: bool) -> None:
+    """What was copied into a database, table by table."""
+    if as_json:
+        print_json({"destination": place, "tables": list(copied)})
+        return
+    table = Table("table", Column("rows", justify="right"), "SHA-256 of the content")
+    for one in copied:
+        table.add_row(one.table, str(one.rows), one.sha256[:16])
+    out_console().print(table)
+    say(f"All of it is in {place}, read back and compared.")
 
 
 def print_details(clips: Sequence[ClipDetail], *, as_json: bool) -> None:

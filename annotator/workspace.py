@@ -1,9 +1,10 @@
 """The folder that holds what the tool knows of a corpus: database, features, models.
 
 `.annotate/` in the current folder or the nearest parent; `--workspace` or ANNOTATE_WORKSPACE
-names another.
+names another. The database may lie elsewhere: ANNOTATE_DATABASE or a file in the folder says where.
 """
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 
 FOLDER = ".annotate"
 VARIABLE = "ANNOTATE_WORKSPACE"
+DATABASE_VARIABLE = "ANNOTATE_DATABASE"
+MAX_URL = 10_000  # bytes of the file that holds one
 MAX_TITLE = 50  # characters of a Label Studio project's title
 
 
@@ -28,8 +31,37 @@ class Workspace:
 
     @property
     def database(self) -> Path:
-        """The SQLite database."""
+        """The SQLite database, where no other is named."""
         return self.root / "annotate.db"
+
+    @property
+    def address(self) -> Path:
+        """The file that holds the URL of a database elsewhere; for its owner's eyes."""
+        return self.root / "database.url"
+
+    @property
+    def elsewhere(self) -> str | None:
+        """The URL of the database, if it is not the one in the folder.
+
+        Raises:
+            EnvironmentFault: the file with it cannot be read.
+        """
+        if named := os.environ.get(DATABASE_VARIABLE):
+            return named
+        try:
+            with self.address.open("rb") as file:
+                return file.read(MAX_URL).decode().strip()
+        except FileNotFoundError:
+            return None
+        except (OSError, UnicodeDecodeError) as error:
+            raise EnvironmentFault(
+                f"{self.address} cannot be read: make it readable, or set {DATABASE_VARIABLE}"
+            ) from error
+
+    @property
+    def exists(self) -> bool:
+        """Whether there is a database, or a word where it is."""
+        return self.elsewhere is not None or self.database.is_file()
 
     @property
     def features(self) -> Path:
@@ -60,7 +92,26 @@ class Workspace:
         """Open the database, upgrading it if it is older; close the store when done."""
         from annotator.store.engine import open_store
 
-        return open_store(self.database)
+        return open_store(self.elsewhere or self.database)
+
+    def keep_elsewhere(self, url: str) -> None:
+        """Have the database be another; it is opened, so that a wrong URL is told at once.
+
+        Raises:
+            UsageError: the URL is not one of a database the store supports.
+            EnvironmentFault: the database does not answer, or the folder cannot be written to.
+        """
+        from annotator.store.engine import open_store
+
+        open_store(url).close()
+        draft = self.address.with_suffix(f".{os.getpid()}")
+        try:
+            draft.touch(mode=0o600)
+            draft.write_text(f"{url}\n", encoding="utf-8")
+            draft.replace(self.address)
+        except OSError as error:
+            draft.unlink(missing_ok=True)
+            raise EnvironmentFault(f"{self.address} cannot be written: {error.strerror}") from error
 
     def cache(self) -> "FeatureCache":
         """The feature cache of this workspace."""
@@ -94,7 +145,7 @@ def open_workspace(root: Path, *, create: bool) -> Workspace:
     """
     workspace = Workspace(root)
     if not create:
-        if not workspace.database.is_file():
+        if not workspace.exists:
             raise UsageError(
                 f"no workspace at {root}: run `annotate run CORPUS` or `annotate init` first, "
                 "or name one with --workspace"

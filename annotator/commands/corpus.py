@@ -25,16 +25,30 @@ if TYPE_CHECKING:
 
 
 @click.command()
+@click.option(
+    "--database",
+    help="URL of a PostgreSQL database to use in place of a file in the workspace.",
+)
 @workspace_option(create=True)
-def init(workspace: "Workspace") -> None:
+def init(workspace: "Workspace", database: str | None) -> None:
     """Make a workspace here, or where --workspace says.
 
+    The password of a database may be in its URL, which is kept in a file that only you can read, or
+    where PostgreSQL's own tools look for it: PGPASSWORD, or ~/.pgpass.
+
     \b
-    Example:
+    Examples:
       annotate init
+      annotate init --database postgresql://me@db.example.org/emotions
     """
     from annotator import console
 
+    if database is not None:
+        workspace.keep_elsewhere(database)
+        if workspace.database.is_file():
+            console.say(
+                f"{workspace.database} is no longer used: `annotate db copy` takes its content over"
+            )
     workspace.open_store().close()
     console.say(f"Workspace: {workspace.root}")
 

@@ -19,7 +19,7 @@ DRAFTS = ("models/.*", "features/**/.*.tmp", "excerpts/.*.mp4.*")
 def checks(place: Workspace) -> Iterator[Check]:
     """All of it; one line where there is none."""
     yield from attempt("disk", lambda: [_space(place.root)])
-    if not place.database.is_file():
+    if not place.exists:
         yield ok(
             "workspace",
             f"none at {place.root}",
@@ -27,7 +27,11 @@ def checks(place: Workspace) -> Iterator[Check]:
         )
         return
     yield _writable(place)
-    yield from attempt("database", lambda: [_database(place.database)])
+    elsewhere = place.elsewhere
+    yield from attempt(
+        "database",
+        lambda: [_database(place.database) if elsewhere is None else _server(elsewhere)],
+    )
     yield from attempt("drafts", lambda: [_drafts(place.root)])
 
 
@@ -70,6 +74,20 @@ def _database(path: Path) -> Check:
             f"sqlite3 {path} 'PRAGMA quick_check'",
         )
     return ok("database", f"{size}, sound")
+
+
+def _server(url: str) -> Check:
+    from annotator.store.migrate import HEAD
+    from annotator.store.server import look
+
+    name, revision = look(url)
+    if revision != HEAD:
+        return warning(
+            "database",
+            f"{name}: schema {revision or 'none'}, this version has {HEAD}",
+            "`annotate status` brings it up to date",
+        )
+    return ok("database", f"{name}, schema {HEAD}")
 
 
 def _space(root: Path) -> Check:

@@ -27,15 +27,25 @@ _REMEDIES = (
     ("SQLITE_IOERR", "cannot read or write {place}: check the disk and the space left on it"),
 )
 
+_NO_ENTRY = "{place} does not let you in: check the user, and the password or PGPASSWORD"
+_NOT_THERE = "{place} is not there: make it with `createdb`, or correct its name"
+
 # By the start of PostgreSQL's code for the error.
 _SERVER_REMEDIES = (
-    ("28", "{place} does not let you in: check the user, and the password or PGPASSWORD"),
-    ("3D000", "{place} is not there: make it with `createdb`, or correct its name"),
+    ("28", _NO_ENTRY),
+    ("3D000", _NOT_THERE),
     ("53100", "no space left for {place}: free some on its server, then run the command again"),
     ("53300", "{place} has no connection left: end other programs, or raise max_connections"),
     ("42501", "no permission in {place}: its user must own the database"),
     ("25006", "cannot write to {place}: the server takes no changes now"),
     ("57P", "{place} is shutting down or starting: run the same command again when it is up"),
+)
+
+# Before there is a connection there is no code, only the server's words (those of an English one).
+_REFUSALS = (
+    ("authentication failed", _NO_ENTRY),
+    ("no password supplied", _NO_ENTRY),
+    ('" does not exist', _NOT_THERE),
 )
 
 
@@ -53,8 +63,7 @@ def translated(place: str) -> Iterator[None]:
     except DBAPIError as error:
         fault = _fault(error.orig, place)
         if fault is None and isinstance(error, OperationalError) and not _is_sqlite(error.orig):
-            reason = str(error.orig).strip().partition("\n")[0]
-            fault = EnvironmentFault(f"{place} does not answer: {reason}; check that it is running")
+            fault = _silence(str(error.orig).strip(), place)
         if fault is None:
             raise
         raise fault from error
@@ -63,6 +72,14 @@ def translated(place: str) -> Iterator[None]:
         if fault is None:
             raise
         raise fault from error
+
+
+def _silence(reason: str, place: str) -> EnvironmentFault:
+    for words, message in _REFUSALS:
+        if words in reason:
+            return EnvironmentFault(message.format(place=place))
+    line = reason.partition("\n")[0]
+    return EnvironmentFault(f"{place} does not answer: {line}; check that it is running")
 
 
 def _is_sqlite(error: BaseException | None) -> bool:

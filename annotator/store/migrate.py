@@ -30,7 +30,7 @@ def upgrade(engine: Engine, place: str) -> None:
         EnvironmentFault: the database is from a newer version of the tool, or not ours.
     """
     with engine.begin() as connection:
-        if _revision(connection, place) == HEAD:
+        if revision_of(connection, place) == HEAD:
             return
     with writing(engine).connect() as connection:
         # A revision that rebuilds a table drops the old one; enforced foreign keys would take
@@ -70,7 +70,7 @@ def _config() -> "Config":
 
 
 def _upgrade_locked(connection: Connection, place: str) -> None:
-    revision = _revision(connection, place)
+    revision = revision_of(connection, place)
     if revision == HEAD:
         return
     from alembic import command
@@ -91,8 +91,12 @@ def _upgrade_locked(connection: Connection, place: str) -> None:
             )
 
 
-def _revision(connection: Connection, place: str) -> str | None:
-    """The revision the database is at; None for an empty one."""
+def revision_of(connection: Connection, place: str) -> str | None:
+    """The revision the database is at; None for an empty one.
+
+    Raises:
+        EnvironmentFault: it is not ours.
+    """
     tables = inspect(connection).get_table_names()
     if not tables:
         return None

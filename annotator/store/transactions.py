@@ -16,7 +16,7 @@ class Transactions:
     def __init__(self, engine: Engine, place: str) -> None:
         self._reading = engine
         self._writing = writing(engine)
-        self._place = place
+        self.place = place
 
     def __enter__(self) -> Self:
         return self
@@ -29,8 +29,23 @@ class Transactions:
         self._reading.dispose()
 
     @contextmanager
+    def snapshot(self) -> Iterator[Connection]:
+        """A transaction to read in, all of it as it was at one moment."""
+        with translated(self.place), self._reading.connect() as connection:
+            if connection.dialect.name == "postgresql":
+                connection.execution_options(isolation_level="REPEATABLE READ")
+            with connection.begin():
+                yield connection
+
+    @contextmanager
+    def alone(self) -> Iterator[Connection]:
+        """A transaction to write in, while no other writes; nothing of it stays if it fails."""
+        with self._write() as connection:
+            yield connection
+
+    @contextmanager
     def _read(self) -> Iterator[Connection]:
-        with translated(self._place), self._reading.begin() as connection:
+        with translated(self.place), self._reading.begin() as connection:
             yield connection
 
     @contextmanager
@@ -41,7 +56,7 @@ class Transactions:
         change before it writes; where a step is safe `beside_others` of its kind, it need not wait
         for those.
         """
-        with translated(self._place), self._writing.begin() as connection:
+        with translated(self.place), self._writing.begin() as connection:
             if connection.dialect.name == "postgresql":
                 queue(connection, shared=beside_others)
             yield connection

@@ -5,6 +5,7 @@ from contextlib import closing
 
 import pytest
 from sqlalchemy import URL
+from sqlalchemy.exc import OperationalError
 
 from annotator.errors import EnvironmentFault, UsageError
 from annotator.store.engine import open_store
@@ -142,8 +143,6 @@ def test_a_full_disk(sqlite_world):
 
 
 def test_a_server_that_does_not_answer_is_named_without_its_password():
-    from sqlalchemy.exc import OperationalError
-
     error = OperationalError("SELECT 1", {}, ConnectionError("refused\nmore"))
     with (
         pytest.raises(EnvironmentFault, match=r"^db does not answer: refused; check"),
@@ -177,3 +176,29 @@ def test_threads_share_a_store(world):
     for thread in threads:
         thread.join()
     assert world.store.status().media == {"failed": 40}
+
+
+@pytest.mark.parametrize(
+    ("said", "message"),
+    [
+        ('FATAL:  password authentication failed for user "me"', "does not let you in"),
+        ("fe_sendauth: no password supplied", "does not let you in"),
+        ('FATAL:  database "x" does not exist', "createdb"),
+    ],
+)
+def test_a_server_that_refuses_says_what_to_do(said, message):
+    error = OperationalError("SELECT 1", {}, ConnectionError(said))
+    with pytest.raises(EnvironmentFault, match=message), translated("db"):
+        raise error
+
+
+@pytest.mark.parametrize(
+    ("code", "message"),
+    [("53100", "no space left"), ("53300", "connection left"), ("57P01", "shutting down"),
+     ("42501", "no permission"), ("25006", "cannot write"), ("28P01", "let you in")],
+)  # fmt: skip
+def test_postgresqls_codes_say_what_to_do(code, message):
+    refusal = Exception("said")
+    refusal.sqlstate = code
+    with pytest.raises(EnvironmentFault, match=message), translated("db"):
+        raise OperationalError("INSERT", {}, refusal)
