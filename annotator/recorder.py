@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from annotator.clock import StageClock
-from annotator.engines.local import JobDone
+from annotator.engines.engine import JobDone
 from annotator.stages import ClipFailed, Event, Extracted, MediaFailed, MediaJob, Planned, bounds
 from annotator.store.engine import Store
 from annotator.store.records import ClipResult, PendingMedia

@@ -12,7 +12,7 @@ from annotator import recorder as recorder_module
 from annotator.clock import StageClock
 from annotator.corpus.plan import PlanSettings
 from annotator.corpus.sidecars import Sidecars
-from annotator.engines.local import JobDone
+from annotator.engines.engine import JobDone
 from annotator.recorder import BATCH_CLIPS, BUFFER_CLIPS, Observer, Recorder
 from annotator.stages import ClipFailed, Extracted, MediaFailed, MediaJob, Planned
 from annotator.store.engine import open_store
