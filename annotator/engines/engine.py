@@ -42,8 +42,8 @@ class Loadable(Protocol):
 class Engine(Protocol):
     """Where the stage functions run; a context manager that leaves no worker behind."""
 
-    def __enter__(self) -> Self: ...  # noqa: D105
-    def __exit__(self, *_: object) -> None: ...  # noqa: D105
+    def __enter__(self) -> Self: ...
+    def __exit__(self, *_: object) -> None: ...
 
     def finish_clips_in_flight(self) -> None:
         """Ask the workers to stop after the clip they are at; safe in a signal handler."""

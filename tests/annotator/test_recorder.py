@@ -4,6 +4,7 @@ import time
 from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -73,7 +74,7 @@ class Bench:
 
     def _load(self):
         self.loads += 1
-        return self._predict
+        return SimpleNamespace(each=lambda batches: map(self._predict, batches))
 
     def _predict(self, clips):
         self.batches.append([clip.audio.steps for clip in clips])
