@@ -20,7 +20,7 @@ from annotator.features.cache import FeatureCache
 
 STEP = 1600  # samples of one step of sound
 EXIT_CODE = 7
-NOTE = "note:"  # and the path of a file, which grows by a character
+NOTE = "note:"  # a file's path, which grows by a character, and harm to follow
 
 
 @dataclass
@@ -85,7 +85,8 @@ class Ears:
 def harm(word: str) -> None:
     """What a hostile file may do to the process that opens it."""
     if word.startswith(NOTE):
-        with Path(word.removeprefix(NOTE)).open("a", encoding="utf-8") as file:
+        path, _, word = word.removeprefix(NOTE).partition(" ")
+        with Path(path).open("a", encoding="utf-8") as file:
             file.write(".")
     match word:
         case "exit":

@@ -192,8 +192,10 @@ class RayEngine:
         if task.job.planned is not None and not task.job.wanted:
             yield task.job, JobDone({})
             return
+        # What a dying worker has just sent may be lost: after a death it goes in step with us.
+        ahead = 1 if task.deaths else EVENTS_AHEAD
         stream = worker.actor.annotate.options(
-            num_returns="streaming", _generator_backpressure_num_objects=EVENTS_AHEAD
+            num_returns="streaming", _generator_backpressure_num_objects=ahead
         )
         worker.task = task
         worker.coming = stream.remote(task.job, known)
