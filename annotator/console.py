@@ -165,12 +165,16 @@ class _Display(Observer):
     def _numbers(self) -> str:
         seconds = max(time.monotonic() - self._began, 1e-3)
         p = self._progress
-        c = self._cluster
-        cluster = f"{c.nodes} nodes, {c.busy}/{c.workers} workers, " if c else ""
-        return (
-            f"{cluster}{p.files_done}/{p.files} files, {p.clips} clips, "
-            f"{p.clips / seconds:.1f} clips/s, {p.failures} failed, {p.media_ms / 1000 / seconds:.1f}× real time"
-        )
+        numbers = [
+            f"{p.files_done}/{p.files} files",
+            f"{p.clips} clips",
+            f"{p.clips / seconds:.1f} clips/s",
+            f"{p.failures} failed",
+            f"{p.media_ms / 1000 / seconds:.1f}× real time",
+        ]
+        if (c := self._cluster) is not None:
+            numbers.append(f"{c.nodes} nodes, {c.busy} of {c.workers} workers busy")
+        return ", ".join(numbers)
 
 
 @contextmanager

@@ -2,8 +2,9 @@
 
 A worker is a file ahead of nobody, so the longest files can be given out first and none waits
 behind another. What has arrived of a file is not asked for again: where a worker is lost, another
-goes on with the clips that are left. A worker that dies on a living node counts against its file;
-a node that is lost does not, short of `NODES_A_FILE`.
+goes on with the clips that are left. A worker that dies on a living node counts against its file.
+One that is lost with its node, or cannot be reached any more, does not, short of `LOSSES`: of a
+node that has just died Ray tells no more than that for some seconds.
 """
 
 import os
@@ -33,7 +34,7 @@ from annotator.stages import (
 from annotator.types import Bounds, ClipFeatures
 
 TRIES = 3  # of a file whose worker dies
-NODES_A_FILE = 5  # that a file may lose; it might be what ends them
+LOSSES = 5  # of nodes under one file; it might be what ends them
 STARTS = 3  # of workers in a row that die before they are ready
 EVENTS_AHEAD = 8  # that a worker may be ahead of us; then it waits
 WAIT_S = 0.2  # between looks at whether the user has interrupted
@@ -48,7 +49,7 @@ class _Task:
 
     job: MediaJob
     deaths: int = 0
-    nodes_lost: int = 0
+    losses: int = 0
 
     def arrived(self, event: Event) -> None:
         """Leave out what has arrived, for whoever may have to go on with the file."""
@@ -264,6 +265,8 @@ class RayEngine:
         self, worker: _Worker, error: Exception
     ) -> Iterator[tuple[MediaJob, Event | JobDone]]:
         """Clear a worker away that died, or cannot be reached, and see what its file is due."""
+        from ray.exceptions import ActorUnavailableError
+
         self._workers.remove(worker)
         self._ray.kill(worker.actor)
         self._look(now=True)
@@ -279,13 +282,13 @@ class RayEngine:
         task = worker.task
         if task is None:
             return
-        lost = worker.ready.node not in self._nodes
-        task.nodes_lost += lost
+        lost = worker.ready.node not in self._nodes or isinstance(error, ActorUnavailableError)
+        task.losses += lost
         task.deaths += not lost
-        if task.deaths < TRIES and task.nodes_lost < NODES_A_FILE:
+        if task.deaths < TRIES and task.losses < LOSSES:
             self._again.append(task)
             return
-        many = f"{task.nodes_lost} nodes were lost" if lost else f"{TRIES} worker processes died"
+        many = f"{LOSSES} nodes were lost" if lost else f"{TRIES} worker processes died"
         yield task.job, MediaFailed("worker", f"{many} on this file ({reason})")
         yield task.job, JobDone({})
 

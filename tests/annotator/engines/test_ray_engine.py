@@ -1,4 +1,4 @@
-"""A simulated cluster of two nodes: the same rows as on one machine, whatever is lost on the way."""
+"""A simulated cluster of two nodes: the rows of a local run, whatever is lost on the way."""
 
 import os
 import signal
@@ -51,13 +51,17 @@ class Simulated:
     def address(self) -> str:
         return self._cluster.address
 
+    @property
+    def is_whole(self) -> bool:
+        return self._second is not None
+
     def kill_a_node(self) -> None:
         """As a power cut does it."""
         self._cluster.remove_node(self._second, allow_graceful=False)
         self._second = None
 
     def heal(self) -> None:
-        if self._second is None:
+        if not self.is_whole:
             self._second = self._cluster.add_node(**NODE, num_gpus=1)
 
     def shutdown(self) -> None:
@@ -165,35 +169,37 @@ def test_a_poison_file_is_tried_three_times_and_costs_nothing_else(cluster, tmp_
 
 def test_a_lost_node_costs_time_only(cluster, tmp_path, sound):
     watch = Watcher()
-    jobs = [job(number, sound, *["slow"] * 20) for number in range(3)]
+    jobs = [job(number, sound, *["slow"] * 10) for number in range(3)]
     got = []
     with engine(cluster, tmp_path, watch=watch) as running:
-        for done, event in running.run(iter(jobs)):
-            got.append((done, event))
-            if (
-                {file.media_id for file, _ in got} == {0, 1}
-                and not any("lost" in note for note in watch.notes)
-                and cluster._second is not None
-            ):
+        for event in running.run(iter(jobs)):
+            got.append(event)
+            if cluster.is_whole and {file.media_id for file, _ in got} == {0, 1}:
                 cluster.kill_a_node()
+        while not watch.notes:  # Ray takes its time to be sure
+            time.sleep(0.5)
+            running._look(now=True)
     for events in outcome(got).values():
-        assert starts(events) == [100 * place for place in range(20)]
-        assert [type(event) for event in events[20:]] == [JobDone]
-    assert any("was lost" in note for note in watch.notes)
+        assert starts(events) == [100 * place for place in range(10)]
+        assert [type(event) for event in events[10:]] == [JobDone]
+    assert "was lost" in watch.notes[0]
     assert watch.states[-1].nodes == 1
 
 
 def test_a_node_that_joins_is_given_work(cluster, tmp_path, sound):
     cluster.kill_a_node()
     watch = Watcher()
-    got = []
+    both_at_work = ClusterState(2, 2, 2)
+
+    def jobs() -> Iterator[MediaJob]:
+        number = 0
+        while both_at_work not in watch.states:
+            yield job(number := number + 1, sound, "slow", "slow")
+
     with engine(cluster, tmp_path, watch=watch) as running:
-        for event in running.run(job(n, sound, *["slow"] * 10) for n in range(12)):
-            got.append(event)
+        for _ in running.run(jobs()):
             cluster.heal()
     assert any("has joined with 1 CPU cores" in note for note in watch.notes)
-    assert ClusterState(2, 2, 2) in watch.states
-    assert sum(isinstance(event, Extracted) for _, event in got) == 120
 
 
 def test_a_worker_is_only_so_far_ahead(cluster, tmp_path, sound):
@@ -273,7 +279,7 @@ def test_extractors_that_cannot_be_loaded_are_no_files_fault(cluster, tmp_path, 
 
 def test_a_fault_of_a_node_stops_the_run(cluster, tmp_path, sound):
     with (
-        pytest.raises(EnvironmentFault, match="on node .*the disk is full"),
+        pytest.raises(EnvironmentFault, match=r"on node .*the disk is full"),
         engine(cluster, tmp_path) as running,
     ):
         list(running.run(iter([job(0, sound, "good", "fault")])))
@@ -283,7 +289,7 @@ def test_a_node_with_another_version_is_refused(cluster, tmp_path, sound, monkey
     monkeypatch.setattr(ray_engine, "release", lambda: Release("0.0.9", "ab" * 32))
     with (
         pytest.raises(
-            EnvironmentFault, match="node .* has annotate .* this machine annotate 0.0.9"
+            EnvironmentFault, match=r"node .* has annotate .* this machine annotate 0\.0\.9"
         ),
         engine(cluster, tmp_path) as running,
     ):
@@ -310,8 +316,8 @@ def test_an_address_where_nobody_listens_is_told_at_once():
 @pytest.fixture(scope="module")
 def corpus(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("corpus")
-    media_samples.video(folder / "long.mp4", seconds=24)
-    for number in range(3):
+    media_samples.video(folder / "long.mp4", seconds=14)
+    for number in range(2):
         media_samples.video(folder / f"short{number}.mp4", seconds=1 + number)
     (folder / "broken.mp4").write_bytes(b"no media at all")
     return folder
@@ -369,7 +375,6 @@ def test_a_kill_in_mid_run_leads_to_the_same_rows(cluster, corpus, undisturbed, 
         cluster.kill_a_node()
         _, err = process.communicate(timeout=90)
         assert process.returncode == 1, err
-        assert b"was lost" in err
     else:
         kill(process)
         assert annotate(*arguments(cluster, corpus, workspace)).code in (0, 1)
