@@ -7,6 +7,7 @@ import pytest
 
 from annotator import registry
 from annotator.engines.ray_model import RayPredictor, on_gpus
+from annotator.features.extractor import extractor_spec
 from annotator.predict import Predictor, choose_device
 from annotator.types import Absent, ClipFeatures, Features
 from annotator.workspace import open_workspace
@@ -44,9 +45,13 @@ def model(tmp_path):
 def clip(number: int, model) -> ClipFeatures:
     """A clip that is heard and read, each with other features."""
     rng = np.random.default_rng(number)
-    inputs = model.config["inputs"]
     found = {
-        name: Features(rng.normal(size=(5, inputs[name]["dim"])).astype(np.float16), "x@1")
+        name: Features(
+            rng.normal(
+                size=(5, extractor_spec(model.extractors[name].rpartition("@")[0]).dimension)
+            ).astype(np.float16),
+            "x@1",
+        )
         for name in ("audio", "text")
     }
     return ClipFeatures(
