@@ -382,10 +382,11 @@ def test_a_kill_in_mid_run_leads_to_the_same_rows(cluster, corpus, undisturbed, 
 
 
 def test_ctrl_c_finishes_the_clips_in_flight_and_the_local_engine_goes_on(
-    cluster, corpus, undisturbed, tmp_path
+    corpus, undisturbed, tmp_path
 ):
+    """With a Ray of the run's own, whose processes the terminal interrupts as well."""
     workspace = tmp_path / "w"
-    process = start(*arguments(cluster, corpus, workspace))
+    process = start("run", corpus, "--workspace", workspace, *OPTIONS, "--engine", "ray")
     while not features(workspace):
         assert process.poll() is None
         time.sleep(0.02)
