@@ -15,6 +15,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Column, Table
 
+from annotator.engines.ray_cluster import ClusterState
 from annotator.export.exported import Exported
 from annotator.recorder import Observer
 from annotator.recorder import Progress as RunProgress
@@ -121,6 +122,7 @@ class _Display(Observer):
     def __init__(self, console: Console) -> None:
         self._console = console
         self._progress = RunProgress()
+        self._cluster: ClusterState | None = None
         self._began = time.monotonic()
         self._said = self._began
         self._held = Held(0, 0)
@@ -169,6 +171,13 @@ class _Display(Observer):
             highlight=False,
         )
 
+    def cluster(self, state: ClusterState) -> None:
+        self._cluster = state
+        self.advanced()
+
+    def node(self, note: str) -> None:
+        self._console.print(literal(f"note: {note}"), highlight=False)
+
     def interrupted(self) -> None:
         self._console.print(
             "Stopping: the clips in flight are being finished; Ctrl-C again stops at once."
@@ -180,10 +189,16 @@ class _Display(Observer):
     def _numbers(self) -> str:
         seconds = max(time.monotonic() - self._began, 1e-3)
         p = self._progress
-        return (
-            f"{p.files_done}/{p.files} files, {p.clips} clips, {p.clips / seconds:.1f} clips/s, "
-            f"{p.failures} failed, {p.media_ms / 1000 / seconds:.1f}× real time"
-        )
+        numbers = [
+            f"{p.files_done}/{p.files} files",
+            f"{p.clips} clips",
+            f"{p.clips / seconds:.1f} clips/s",
+            f"{p.failures} failed",
+            f"{p.media_ms / 1000 / seconds:.1f}× real time",
+        ]
+        if (c := self._cluster) is not None:
+            numbers.append(f"{c.nodes} nodes, {c.busy} of {c.workers} workers busy")
+        return ", ".join(numbers)
 
 
 @contextmanager

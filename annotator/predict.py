@@ -1,6 +1,6 @@
 """From clip features to probabilities and uncertainties, in batches, on the chosen device."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -65,6 +65,10 @@ class Predictor:
                 f"no memory left on {self.device} for {len(clips)} clips: close what else runs "
                 "there, or use --device cpu"
             ) from error
+
+    def each(self, batches: Iterable[Sequence[ClipFeatures]]) -> Iterator[list[FreshScores]]:
+        """Answers batch by batch, in order; as calling it does."""
+        return map(self, batches)
 
     def _answers(self, clips: Sequence[ClipFeatures]) -> list[FreshScores]:
         with torch.inference_mode():

@@ -1,20 +1,18 @@
 """Turns the events of a run into rows: the only writer of the database while a run goes on."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from annotator.clock import StageClock
-from annotator.engines.local import JobDone
+from annotator.engines.engine import JobDone
+from annotator.engines.ray_cluster import ClusterState
 from annotator.stages import ClipFailed, Event, Extracted, MediaFailed, MediaJob, Planned, bounds
 from annotator.store.engine import Store
-from annotator.store.records import ClipResult, Held, PendingMedia
+from annotator.store.records import ClipResult, FreshScores, Held, PendingMedia
 from annotator.types import Bounds, ClipFeatures
-
-if TYPE_CHECKING:
-    from annotator.predict import Predictor
 
 BATCH_CLIPS = 32  # through the model at once
 BUFFER_CLIPS = 256  # clips sorted by length before they are cut into batches
@@ -31,6 +29,14 @@ class Progress:
     failures: int = 0
     media_ms: int = 0
     fraction: float = 0.0
+
+
+class Answers(Protocol):
+    """A model that is loaded, wherever it runs."""
+
+    def each(self, batches: Iterable[Sequence[ClipFeatures]]) -> Iterator[list[FreshScores]]:
+        """One answer a clip, batch by batch, in order."""
+        ...
 
 
 class Observer:
@@ -54,6 +60,12 @@ class Observer:
     def lease_not_renewed(self, reason: str) -> None:
         """The database refused to extend our claims; called from another thread."""
 
+    def cluster(self, state: ClusterState) -> None:
+        """Nodes or workers of a cluster came, went, or took up work."""
+
+    def node(self, note: str) -> None:
+        """A node of a cluster was lost or has joined."""
+
     def interrupted(self) -> None:
         """The user asked to stop; the clips in flight are being finished."""
 
@@ -71,7 +83,7 @@ class Recorder:
         store: Store,
         run_id: int,
         model_id: int,
-        load_predictor: Callable[[], "Predictor"],
+        load_predictor: Callable[[], Answers],
         clock: StageClock,
         observer: Observer,
         pending: Sequence[PendingMedia],
@@ -82,7 +94,7 @@ class Recorder:
         self.run_id = run_id
         self._model_id = model_id
         self._load_predictor = load_predictor
-        self._predictor: Predictor | None = None
+        self._predictor: Answers | None = None
         self._clock = clock
         self._bytes_total = max(sum(media.size for media in pending), 1)
         self._bytes_done = 0.0
@@ -137,12 +149,10 @@ class Recorder:
         """Predict and store what is waiting: sorted by length, a transaction a batch."""
         waiting = sorted(self._buffer, key=lambda item: item[1].steps)
         self._buffer = []
-        for first in range(0, len(waiting), BATCH_CLIPS):
-            batch = waiting[first : first + BATCH_CLIPS]
-            with self._clock.stage("model"):
-                if self._predictor is None:
-                    self._predictor = self._load_predictor()
-                answers = self._predictor([features for _, features in batch])
+        batches = [
+            waiting[first : first + BATCH_CLIPS] for first in range(0, len(waiting), BATCH_CLIPS)
+        ]
+        for batch, answers in zip(batches, self._answers(batches), strict=True):
             results = [
                 ClipResult(clip_id, features, answer)
                 for (clip_id, features), answer in zip(batch, answers, strict=True)
@@ -152,6 +162,17 @@ class Recorder:
             self.progress.clips += len(batch)
         self._flushed = time.monotonic()
         self.observer.advanced()
+
+    def _answers(
+        self, batches: Sequence[Sequence[tuple[int, ClipFeatures]]]
+    ) -> Iterator[list[FreshScores]]:
+        if not batches:
+            return
+        with self._clock.stage("model"):
+            if self._predictor is None:
+                self._predictor = self._load_predictor()
+        features = ([features for _, features in batch] for batch in batches)
+        yield from self._clock.each("model", self._predictor.each(features))
 
     def _is_due(self) -> bool:
         waited = time.monotonic() - self._flushed

@@ -14,16 +14,18 @@ from functools import partial
 from itertools import chain
 from pathlib import Path
 from threading import Event
-from typing import TYPE_CHECKING
+from typing import Literal
 
 from annotator import __version__
 from annotator.claiming import POLL_S, Claims, lease_of_this_process
 from annotator.clock import StageClock
 from annotator.corpus.catalog import Catalog, read_catalog
 from annotator.corpus.plan import PlanSettings
+from annotator.engines.engine import Engine
 from annotator.engines.local import LocalEngine
+from annotator.engines.ray_engine import RayEngine
 from annotator.interrupt import until_interrupted
-from annotator.recorder import Observer, Recorder
+from annotator.recorder import Answers, Observer, Recorder
 from annotator.registry import ModelVersion, extractors_of, load_network
 from annotator.stages import MediaJob, bounds
 from annotator.store.engine import Store
@@ -32,21 +34,24 @@ from annotator.toolkit import ToolSettings
 from annotator.types import Skipped
 from annotator.workspace import Workspace
 
-if TYPE_CHECKING:
-    from annotator.predict import Predictor
+EngineName = Literal["local", "ray"]
 
 
 @dataclass(frozen=True, slots=True)
 class RunSettings:
-    """What the user chose for one run; `workers` are processes, `mc_dropout` passes for BALD.
+    """What the user chose for one run.
 
-    With `lease_s` files are claimed for so many seconds, and the work shared with other runs.
+    `workers` are processes at most, None for one a CPU core; `mc_dropout` passes for BALD;
+    `address` is that of a Ray cluster, None to start Ray on this machine. With `lease_s` files are
+    claimed for so many seconds, and the work shared with other runs.
     """
 
     plan: PlanSettings
     device: str = "auto"
-    workers: int = os.cpu_count() or 1
+    workers: int | None = None
     mc_dropout: int = 0
+    engine: EngineName = "local"
+    address: str | None = None
     lease_s: float | None = None
 
 
@@ -142,14 +147,36 @@ def _check_device(name: str) -> None:
     choose_device(name)
 
 
-def _load_predictor(model: ModelVersion, settings: RunSettings) -> "Predictor":
+def _load_predictor(model: ModelVersion, settings: RunSettings) -> Answers:
     import torch
 
     from annotator.predict import Predictor, choose_device
 
+    if settings.engine == "ray" and settings.device in ("auto", "cuda"):
+        from annotator.engines.ray_model import on_gpus
+
+        if (pool := on_gpus(model, settings.device, settings.mc_dropout)) is not None:
+            return pool
     # The workers have the cores: a second thread of ours would wait for them at every layer.
     torch.set_num_threads(1)
     return Predictor(load_network(model), choose_device(settings.device), settings.mc_dropout)
+
+
+def longest_first(pending: Sequence[PendingMedia]) -> list[PendingMedia]:
+    """By duration where an earlier run found it out; the others by size, as bytes of these last.
+
+    Without any duration known the order is that of sizes.
+
+    >>> known = PendingMedia(1, Path("a"), 1_000, None, 2, duration_ms=10)
+    >>> short = PendingMedia(2, Path("b"), 900, None, None)
+    >>> long = PendingMedia(3, Path("c"), 5_000, None, None)
+    >>> [media.media_id for media in longest_first([short, known, long])]
+    [3, 1, 2]
+    """
+    known = [media for media in pending if media.duration_ms]
+    milliseconds = sum(media.duration_ms or 0 for media in known)
+    rate = sum(media.size for media in known) / milliseconds if known else 1.0  # bytes a ms
+    return sorted(pending, key=lambda media: -(media.duration_ms or media.size / max(rate, 1e-9)))
 
 
 @dataclass(frozen=True)
@@ -167,7 +194,7 @@ class _Work:
 
     def run(self) -> RunState:
         """Run the engine until nothing is left or the user interrupts; says which."""
-        if self.settings.device != "auto":
+        if self.settings.device != "auto" and self.settings.engine == "local":
             _check_device(self.settings.device)
         tools = ToolSettings(
             extractors=extractors_of(self.model),
@@ -176,12 +203,13 @@ class _Work:
         )
         observer = self.recorder.observer
         with (
-            LocalEngine(tools, min(self.settings.workers, len(self.pending))) as engine,
+            self._engine(tools) as engine,
             until_interrupted(engine.finish_clips_in_flight) as interrupted,
-            self.claims() as claims,
+            self._claims() as claims,
         ):
             told = False
-            for job, event in chain.from_iterable(map(engine.run, self.turns(claims, interrupted))):
+            events = map(engine.run, self._turns(claims, interrupted))
+            for job, event in chain.from_iterable(events):
                 if interrupted.is_set() and not told:
                     observer.interrupted()
                     told = True
@@ -189,7 +217,19 @@ class _Work:
             self.recorder.flush()
         return "interrupted" if interrupted.is_set() else "done"
 
-    def claims(self) -> AbstractContextManager[Claims | None]:
+    def _engine(self, tools: ToolSettings) -> Engine:
+        files, workers = len(self.pending), self.settings.workers
+        if self.settings.engine == "local":
+            return LocalEngine(tools, min(workers or os.cpu_count() or 1, files))
+        return RayEngine(
+            tools,
+            self.workspace.cache(),
+            min(workers or files, files),
+            self.settings.address,
+            self.recorder.observer,
+        )
+
+    def _claims(self) -> AbstractContextManager[Claims | None]:
         """What holds the files of this run, if they are to be claimed."""
         if self.settings.lease_s is None:
             return nullcontext()
@@ -198,8 +238,8 @@ class _Work:
             self.store, self.recorder.run_id, self.model_id, lease, told.lease_not_renewed
         )
 
-    def turns(self, claims: Claims | None, interrupted: Event) -> Iterator[Iterator[MediaJob]]:
-        """One job a file, largest first so that none is left for last on a single worker.
+    def _turns(self, claims: Claims | None, interrupted: Event) -> Iterator[Iterator[MediaJob]]:
+        """One job a file, longest first so that none is left for last on a single worker.
 
         Without claims in a single turn. With them there is another after each wait for what other
         runs hold, should they not do it.
@@ -218,7 +258,7 @@ class _Work:
 
     def _pending_now(self) -> Iterator[PendingMedia]:
         """What is pending is asked again when a worker is free: another run may have done it."""
-        for media in sorted(self.pending, key=lambda media: -media.size):
+        for media in longest_first(self.pending):
             now = self.store.pending_media(media.media_id, self.model_id)
             if now is not None:
                 yield now

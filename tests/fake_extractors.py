@@ -20,6 +20,7 @@ from annotator.features.cache import FeatureCache
 
 STEP = 1600  # samples of one step of sound
 EXIT_CODE = 7
+NOTE = "note:"  # a file's path, which grows by a character, and harm to follow
 
 
 @dataclass
@@ -83,11 +84,17 @@ class Ears:
 
 def harm(word: str) -> None:
     """What a hostile file may do to the process that opens it."""
+    if word.startswith(NOTE):
+        path, _, word = word.removeprefix(NOTE).partition(" ")
+        with Path(path).open("a", encoding="utf-8") as file:
+            file.write(".")
     match word:
         case "exit":
             os._exit(EXIT_CODE)
         case "kill":
             os.kill(os.getpid(), signal.SIGKILL)
+        case "slow":
+            time.sleep(0.2)
         case "sleep":
             time.sleep(60)
         case "fault":

@@ -1,6 +1,5 @@
 """Annotate a corpus and look at what was found: init, run, status, list, show, retry."""
 
-import os
 from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,6 +19,7 @@ from annotator.commands.options import (
 
 if TYPE_CHECKING:
     from annotator.report.timeline import Timeline
+    from annotator.run import EngineName
     from annotator.store.records import ClipDetail
     from annotator.workspace import Workspace
 
@@ -85,6 +85,17 @@ def init(workspace: "Workspace", database: str | None) -> None:
 )
 @device_option
 @click.option("--workers", type=click.IntRange(1), help="Worker processes. [default: CPU cores]")
+@click.option(
+    "--engine",
+    type=click.Choice(["local", "ray"]),
+    default="local",
+    show_default=True,
+    help="Where the work is done: here, or on a Ray cluster.",
+)
+@click.option(
+    "--address",
+    help="Of the Ray cluster: auto or HOST:PORT. [default: Ray is started on this machine]",
+)
 @mc_dropout_option
 @click.option(
     "--claim",
@@ -108,6 +119,8 @@ def run(
     window: float,
     device: str,
     workers: int | None,
+    engine: "EngineName",
+    address: str | None,
     mc_dropout: int,
     claim: bool,
     lease: float,
@@ -128,6 +141,7 @@ def run(
       annotate run interview.mp4 --segment windows --window 5
       annotate run clips.csv --transcripts sidecar --json
       annotate run /shared/corpus --claim
+      annotate run /shared/corpus --engine ray --address auto
     """
     from annotator import console, registry
     from annotator.corpus.plan import PlanSettings
@@ -135,14 +149,18 @@ def run(
     from annotator.run import run as run_corpus
     from annotator.types import SegmentMode, TranscriptMode
 
+    if address is not None and engine != "ray":
+        raise click.UsageError("--address is that of a Ray cluster: add --engine ray")
     model = registry.choose(workspace, model_name)
     console.warn_if_untrained(model)
     settings = RunSettings(
         plan=PlanSettings(SegmentMode(segment), TranscriptMode(transcripts), round(window * 1000)),
         device=device,
-        workers=workers or os.cpu_count() or 1,
+        workers=workers,
         mc_dropout=mc_dropout,
         lease_s=lease if claim else None,
+        engine=engine,
+        address=address,
     )
     with console.run_display() as observer:
         summary = run_corpus(workspace, paths, model, settings, observer)

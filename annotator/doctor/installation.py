@@ -15,6 +15,7 @@ EXTRAS = {
     "experiments": "ablate, sweep, diagnose",
     "hub": "extractors by Hugging Face id",
     "opensmile": "the extractor egemaps",
+    "ray": "runs with --engine ray",
 }
 
 

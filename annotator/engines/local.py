@@ -16,15 +16,11 @@ from dataclasses import dataclass
 from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
-from typing import TYPE_CHECKING, Self
+from typing import Self
 
-from annotator.errors import AnnotateError, EnvironmentFault
+from annotator.engines.engine import Fault, JobDone, Loadable, events_of, load_tools
+from annotator.errors import EnvironmentFault
 from annotator.stages import Event, MediaFailed, MediaJob
-from annotator.toolkit import ToolSettings
-
-if TYPE_CHECKING:
-    from annotator.clipwork import Tools
-    from annotator.features.cache import FeatureCache
 
 GRACE_S = 2.0  # that workers have to end by themselves, all of them together
 
@@ -34,24 +30,6 @@ _SPAWN = multiprocessing.get_context("spawn")  # a fork would copy torch's locke
 @dataclass(frozen=True, slots=True)
 class Ready:
     """The worker has loaded its extractors: from now on a crash is its file's fault."""
-
-
-@dataclass(frozen=True, slots=True)
-class JobDone:
-    """The worker is through with the file; seconds by stage, in the worker's wall time.
-
-    `complete` is false where it was asked to stop, and clips may be left.
-    """
-
-    seconds: dict[str, float]
-    complete: bool = True
-
-
-@dataclass(frozen=True, slots=True)
-class Fault:
-    """The worker met something that is not the file's fault; the run has to stop."""
-
-    message: str
 
 
 @dataclass
@@ -65,7 +43,7 @@ class _Worker:
 class LocalEngine:
     """Runs jobs on `workers` processes; a context manager that leaves none behind."""
 
-    def __init__(self, tools: ToolSettings, workers: int) -> None:
+    def __init__(self, tools: Loadable, workers: int) -> None:
         self._tools = tools
         self._count = workers
         # Plain shared memory: an Event has a lock, which a signal handler could find taken by the
@@ -186,7 +164,7 @@ def _interrupts_held() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-def _work(pipe: Connection, tools: ToolSettings, stop: ctypes.c_bool) -> None:
+def _work(pipe: Connection, tools: Loadable, stop: ctypes.c_bool) -> None:
     """The life of a worker process."""
     # A Ctrl-C belongs to the main process; ffmpeg children must not get the terminal's either.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -197,9 +175,8 @@ def _work(pipe: Connection, tools: ToolSettings, stop: ctypes.c_bool) -> None:
         return  # the main process is gone; what was finished is in the cache
 
 
-def _serve(pipe: Connection, settings: ToolSettings, stop: ctypes.c_bool) -> None:
+def _serve(pipe: Connection, settings: Loadable, stop: ctypes.c_bool) -> None:
     from annotator.clock import StageClock
-    from annotator.stages import annotate_media
 
     clock = StageClock()
     parent = os.getppid()
@@ -209,32 +186,12 @@ def _serve(pipe: Connection, settings: ToolSettings, stop: ctypes.c_bool) -> Non
 
     try:
         with clock.stage("load"):
-            tools, cache = _load(settings)
+            tools, cache = load_tools(settings)
         pipe.send(Ready())
         while True:
             job: MediaJob = pipe.recv()
-            try:
-                for event in annotate_media(job, tools, cache, clock, stopping):
-                    with clock.stage("send"):
-                        pipe.send(event)
-            except EnvironmentFault:
-                raise
-            except (BrokenPipeError, ConnectionResetError):
-                raise
-            except Exception as error:  # noqa: BLE001  one file of a batch; the reason is stored
-                pipe.send(MediaFailed("worker", f"{type(error).__name__}: {error}"))
-            pipe.send(JobDone(dict(clock.seconds), complete=not stopping()))
-            clock.seconds.clear()
+            for event in events_of(job, tools, cache, clock, stopping):
+                with clock.stage("send"):
+                    pipe.send(event)
     except EnvironmentFault as fault:
         pipe.send(Fault(str(fault)))
-
-
-def _load(settings: ToolSettings) -> "tuple[Tools, FeatureCache]":
-    try:
-        return settings.load()
-    except AnnotateError as error:
-        raise EnvironmentFault(str(error)) from error
-    except Exception as error:  # a plugin may raise anything; no file is to blame
-        raise EnvironmentFault(
-            f"cannot load the extractors ({error}): `annotate doctor` says which"
-        ) from error

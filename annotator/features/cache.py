@@ -88,7 +88,7 @@ class FeatureCache:
         never holds text made from a transcript of our own, which would go missing: ask for that
         with `transcript`. A damaged file counts as none.
         """
-        entry = self._read(self._path(content_hash, (segment.start_ms, segment.end_ms)))
+        entry = self.entry(content_hash, (segment.start_ms, segment.end_ms))
         if entry is None:
             return {}
         own = segment.text is None and extractors.asr is not None
@@ -109,8 +109,12 @@ class FeatureCache:
 
     def peek(self, content_hash: str, bounds: Bounds) -> ClipFeatures | None:
         """What is there of a clip, whatever made it; None if there is nothing."""
-        entry = self._read(self._path(content_hash, bounds))
+        entry = self.entry(content_hash, bounds)
         return None if entry is None else entry.features
+
+    def entry(self, content_hash: str, bounds: Bounds) -> Entry | None:
+        """All that is kept of a clip; None if there is nothing, or nothing of use."""
+        return self._read(self._path(content_hash, bounds))
 
     def fitting(
         self,
@@ -130,7 +134,7 @@ class FeatureCache:
 
     def transcript(self, content_hash: str, segment: Segment, extractors: Extractors) -> str | None:
         """What the transcriber in use made of the clip in an earlier run; None if it did not."""
-        entry = self._read(self._path(content_hash, (segment.start_ms, segment.end_ms)))
+        entry = self.entry(content_hash, (segment.start_ms, segment.end_ms))
         return None if entry is None else _heard(entry, extractors)
 
     def put(
@@ -168,6 +172,25 @@ class FeatureCache:
         except (OSError, ValueError) as error:
             _log.warning("cached features in %s are of no use (%s): making them again", path, error)
             return None
+
+
+class SentFeatures(FeatureCache):
+    """The cache as a worker on another machine sees it: what was sent along with a file's job.
+
+    It keeps nothing: new features go back to the run, which has the cache.
+    """
+
+    def __init__(self, entries: Mapping[Bounds, Entry]) -> None:
+        super().__init__(Path())
+        self._entries = entries
+
+    def entry(self, content_hash: str, bounds: Bounds) -> Entry | None:  # noqa: ARG002, D102
+        return self._entries.get(bounds)
+
+    def put(  # noqa: D102
+        self, content_hash: str, segment: Segment, features: ClipFeatures, extractors: Extractors
+    ) -> None:
+        pass
 
 
 def encode_entry(entry: Entry) -> bytes:

@@ -109,15 +109,21 @@ def _media(model_id: int) -> AnySelect:
         .correlate(Media)
         .scalar_subquery()
     )
-    return select(Media.id, Media.path, Media.size, Media.content_hash, Media.state, waiting).where(
-        Media.state != "failed"
-    )
+    return select(
+        Media.id,
+        Media.path,
+        Media.size,
+        Media.content_hash,
+        Media.state,
+        waiting,
+        Media.duration_ms,
+    ).where(Media.state != "failed")
 
 
 def _pending(connection: Connection, media: AnySelect) -> list[PendingMedia]:
     return [
-        PendingMedia(media_id, Path(path), size, digest, None if state == "new" else clips)
-        for media_id, path, size, digest, state, clips in connection.execute(media)
+        PendingMedia(media_id, Path(path), size, digest, None if state == "new" else clips, long)
+        for media_id, path, size, digest, state, clips, long in connection.execute(media)
         if state == "new" or clips
     ]
 

@@ -75,13 +75,17 @@ class ClipResult:
 
 @dataclass(frozen=True, slots=True)
 class PendingMedia:
-    """A file with work to do; `clips` counts those waiting, None if it is yet to be planned."""
+    """A file with work to do; `clips` counts those waiting, None if it is yet to be planned.
+
+    `duration_ms` is known once a run has opened it.
+    """
 
     media_id: int
     path: Path
     size: int
     content_hash: str | None
     clips: int | None
+    duration_ms: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

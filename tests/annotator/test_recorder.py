@@ -4,6 +4,7 @@ import time
 from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ from annotator import recorder as recorder_module
 from annotator.clock import StageClock
 from annotator.corpus.plan import PlanSettings
 from annotator.corpus.sidecars import Sidecars
-from annotator.engines.local import JobDone
+from annotator.engines.engine import JobDone
 from annotator.recorder import BATCH_CLIPS, BUFFER_CLIPS, Observer, Recorder
 from annotator.stages import ClipFailed, Extracted, MediaFailed, MediaJob, Planned
 from annotator.store.engine import open_store
@@ -73,7 +74,7 @@ class Bench:
 
     def _load(self):
         self.loads += 1
-        return self._predict
+        return SimpleNamespace(each=lambda batches: map(self._predict, batches))
 
     def _predict(self, clips):
         self.batches.append([clip.audio.steps for clip in clips])

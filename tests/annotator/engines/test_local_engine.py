@@ -14,7 +14,8 @@ import media_samples
 from annotator.corpus.plan import PlanSettings
 from annotator.corpus.sidecars import Sidecars
 from annotator.engines import local
-from annotator.engines.local import JobDone, LocalEngine
+from annotator.engines.engine import JobDone
+from annotator.engines.local import LocalEngine
 from annotator.errors import EnvironmentFault
 from annotator.stages import ClipFailed, Extracted, MediaFailed, MediaJob, bounds
 from annotator.types import Segment
