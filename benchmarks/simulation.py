@@ -32,16 +32,11 @@ from annotator.simulation.strategy import strategy
 STRATEGIES = (
     "variance",
     "entropy",
-    "margin",
-    "least-confidence",
     "bald",
     "disagreement",
-    "cardinality",
     "entropy:power",
-    "entropy:kcenter",
     "entropy:kmeans",
-    "random:kcenter",
-    "entropy+balance",
+    "random:kmeans",
     "random+balance",
 )
 RATERS = 3
@@ -149,10 +144,10 @@ def _planted(_parts: Path) -> Dataset:
 
 
 CASES: Mapping[str, Case] = {
-    "ferplus": Case(_part("ferplus"), batch=100, rounds=12),
-    "mosei": Case(_part("mosei"), batch=150, rounds=12),
-    "ravdess": Case(_ravdess, batch=40, rounds=12, errors="crema-d-both"),
-    "planted": Case(_planted, batch=75, rounds=12),
+    "ferplus": Case(_part("ferplus"), batch=50, rounds=10),
+    "mosei": Case(_part("mosei"), batch=120, rounds=10),
+    "ravdess": Case(_ravdess, batch=50, rounds=10, errors="crema-d-both"),
+    "planted": Case(_planted, batch=50, rounds=10),
 }
 
 if __name__ == "__main__":
