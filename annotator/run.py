@@ -104,7 +104,7 @@ def run(
             items = catalog.items.values()
             store.sync_sources(run_id, [(item.source, item.plan_key) for item in items])
             pending = store.pending(run_id, model_id)
-        load = partial(_load_predictor, model, settings)
+        load = partial(_load_predictor, model, settings, observer)
         recorder = Recorder(store, run_id, model_id, load, clock, observer, pending)
         work = _Work(workspace, store, catalog, pending, model, model_id, settings, recorder)
         state: RunState = "failed"
@@ -147,7 +147,7 @@ def _check_device(name: str) -> None:
     choose_device(name)
 
 
-def _load_predictor(model: ModelVersion, settings: RunSettings) -> Answers:
+def _load_predictor(model: ModelVersion, settings: RunSettings, observer: Observer) -> Answers:
     import torch
 
     from annotator.predict import Predictor, choose_device
@@ -155,7 +155,8 @@ def _load_predictor(model: ModelVersion, settings: RunSettings) -> Answers:
     if settings.engine == "ray" and settings.device in ("auto", "cuda"):
         from annotator.engines.ray_model import on_gpus
 
-        if (pool := on_gpus(model, settings.device, settings.mc_dropout)) is not None:
+        pool = on_gpus(model, settings.device, settings.mc_dropout, observer.node)
+        if pool is not None:
             return pool
     # The workers have the cores: a second thread of ours would wait for them at every layer.
     torch.set_num_threads(1)

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from annotator.store.records import ClipDetail
     from annotator.workspace import Workspace
 
+LEASE_S = 120.0  # of claims; renewed four times as often
+
 
 @click.command()
 @click.option(
@@ -105,9 +107,8 @@ def init(workspace: "Workspace", database: str | None) -> None:
 @click.option(
     "--lease",
     type=click.FloatRange(1, 86_400),
-    default=120.0,
-    show_default=True,
-    help="With --claim: seconds until others take over the files of a run that was killed.",
+    help="With --claim: seconds until others take over the files of a run that was killed. "
+    "[default: 120]",
 )
 @json_option
 def run(
@@ -123,7 +124,7 @@ def run(
     address: str | None,
     mc_dropout: int,
     claim: bool,
-    lease: float,
+    lease: float | None,
     as_json: bool,
 ) -> None:
     """Annotate every clip of folders, files or manifests.
@@ -149,6 +150,8 @@ def run(
     from annotator.run import run as run_corpus
     from annotator.types import SegmentMode, TranscriptMode
 
+    if lease is not None and not claim:
+        raise click.UsageError("--lease is how long claims hold: add --claim")
     if address is not None and engine != "ray":
         raise click.UsageError("--address is that of a Ray cluster: add --engine ray")
     model = registry.choose(workspace, model_name)
@@ -158,7 +161,7 @@ def run(
         device=device,
         workers=workers,
         mc_dropout=mc_dropout,
-        lease_s=lease if claim else None,
+        lease_s=(lease or LEASE_S) if claim else None,
         engine=engine,
         address=address,
     )

@@ -2,7 +2,7 @@
 
 import itertools
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property, partial
 from pathlib import Path
@@ -42,13 +42,20 @@ class RayPredictor:
 
     The version's files are sent to the cluster once, whatever the number of actors. The batch of
     an actor that is lost goes to another; where none is left, the run's own process takes over,
-    as on a cluster without GPUs.
+    as on a cluster without GPUs, and the user is `told`.
     """
 
     def __init__(
-        self, ray: ModuleType, version: ModelVersion, device: str, mc_dropout: int, gpus: int
+        self,
+        ray: ModuleType,
+        version: ModelVersion,
+        device: str,
+        mc_dropout: int,
+        gpus: int,
+        told: Callable[[str], None],
     ) -> None:
         self._ray = ray
+        self._told = told
         self._load_here = partial(_load, version, device, mc_dropout)
         files = ray.put(_files(version.path))
         remote: Any = ray.remote(num_gpus=1, num_cpus=0)(Answering)
@@ -96,15 +103,18 @@ class RayPredictor:
 
     @cached_property
     def _here(self) -> Predictor:
+        self._told("no process with a GPU is left: the model goes on in this one, slower")
         return self._load_here()
 
 
-def on_gpus(version: ModelVersion, device: str, mc_dropout: int) -> RayPredictor | None:
+def on_gpus(
+    version: ModelVersion, device: str, mc_dropout: int, told: Callable[[str], None]
+) -> RayPredictor | None:
     """The model on the free GPUs of the cluster we are connected to; None where it has none."""
     import ray
 
     gpus = int(ray.available_resources().get("GPU", 0))
-    return RayPredictor(ray, version, device, mc_dropout, gpus) if gpus else None
+    return RayPredictor(ray, version, device, mc_dropout, gpus, told) if gpus else None
 
 
 def _load(version: ModelVersion, device: str, mc_dropout: int) -> Predictor:

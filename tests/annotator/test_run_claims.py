@@ -68,6 +68,12 @@ def test_a_dead_runs_files_are_taken_over_when_its_lease_ends(corpus, alone, tmp
     assert count(workspace, "claim") == 0
 
 
+def test_a_lease_without_claims_is_refused(corpus, tmp_path):
+    refused = annotate("run", corpus, "--workspace", tmp_path / "w", "--lease", "9")
+    assert refused.code == 2
+    assert "add --claim" in refused.err
+
+
 def test_a_run_without_claims_takes_none(corpus, tmp_path):
     workspace = tmp_path / "w"
     first = start("run", corpus, "--workspace", workspace, *OPTIONS)

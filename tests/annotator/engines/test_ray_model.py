@@ -78,7 +78,7 @@ def assert_alike(found, wanted):
 
 
 def test_answers_are_those_of_one_machine_in_order(gpus, model, batches):
-    pool = on_gpus(model, "auto", 0)
+    pool = on_gpus(model, "auto", 0, [].append)
     assert len(pool._actors) == GPUS
     assert_alike(list(pool.each(batches)), expected(model, batches))
     assert list(pool.each([])) == []
@@ -86,14 +86,15 @@ def test_answers_are_those_of_one_machine_in_order(gpus, model, batches):
 
 def test_only_some_batches_are_under_way(gpus, model, batches):
     taken = []
-    pool = RayPredictor(ray, model, "cpu", 0, 1)
+    pool = RayPredictor(ray, model, "cpu", 0, 1, [].append)
     answers = pool.each(taken.append(number) or batch for number, batch in enumerate(batches))
     next(answers)
     assert taken == [0, 1]
 
 
 def test_actors_that_are_lost_cost_time_only(gpus, model, batches):
-    pool = RayPredictor(ray, model, "cpu", 0, GPUS)
+    told: list[str] = []
+    pool = RayPredictor(ray, model, "cpu", 0, GPUS, told.append)
     answers = pool.each(batches)
     found = [next(answers)]
     for actor in list(pool._actors):
@@ -102,6 +103,8 @@ def test_actors_that_are_lost_cost_time_only(gpus, model, batches):
     found.extend(answers)
     assert_alike(found, expected(model, batches))
     assert pool._actors == []
+    assert len(told) == 1
+    assert "no process with a GPU" in told[0]
 
 
 def test_weights_that_arrive_damaged_are_refused(gpus, model, batches):
@@ -109,11 +112,11 @@ def test_weights_that_arrive_damaged_are_refused(gpus, model, batches):
     content = bytearray(weights.read_bytes())
     content[-1] ^= 1
     weights.write_bytes(content)
-    pool = RayPredictor(ray, model, "cpu", 0, 1)
+    pool = RayPredictor(ray, model, "cpu", 0, 1, [].append)
     with pytest.raises(Exception, match="damaged"):
         list(pool.each(batches))
 
 
 def test_without_gpus_there_is_no_pool(gpus, model, monkeypatch):
     monkeypatch.setattr(ray, "available_resources", lambda: {"CPU": 1.0})
-    assert on_gpus(model, "auto", 0) is None
+    assert on_gpus(model, "auto", 0, [].append) is None
