@@ -4,6 +4,7 @@ The SDK is imported here alone: that takes seconds. What it returns is hostile u
 """
 
 import json
+import weakref
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -99,11 +100,13 @@ class Server:
         timeout = httpx.Timeout(timeout_s, connect=min(5.0, timeout_s))
         with translated(self.address, "use the token"):
             sdk: Any = label_studio_sdk
+            client = PatientClient(timeout=timeout, follow_redirects=False)
+            weakref.finalize(self, client.close)  # a connection lives as long as who asks over it
             self._client: Any = sdk.LabelStudio(
                 base_url=account.address + "/",  # else it forgets a path when it renews a token
                 api_key=account.token,
                 max_retries=0,
-                httpx_client=PatientClient(timeout=timeout, follow_redirects=False),
+                httpx_client=client,
             )
 
     def version(self) -> str:

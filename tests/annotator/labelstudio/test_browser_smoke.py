@@ -2,15 +2,15 @@
 
 import pytest
 
+from label_studio_login import sdk_client
+
 
 @pytest.fixture
 def project(label_studio):
-    from label_studio_sdk import LabelStudio
-
-    client = LabelStudio(base_url=label_studio.url, api_key=label_studio.token)
-    made = client.projects.create(title="Seen in a browser", label_config="<View/>")
-    yield made
-    client.projects.delete(made.id)
+    with sdk_client(label_studio.url, label_studio.token) as client:
+        made = client.projects.create(title="Seen in a browser", label_config="<View/>")
+        yield made
+        client.projects.delete(made.id)
 
 
 @pytest.fixture

@@ -19,14 +19,16 @@ LOAD = """url => new Promise((done, fail) => {
     v.src = url;
 })"""
 SEEK = """to => new Promise(done => {
-    v.onseeked = () => {
+    const seeked = new Promise(done => { v.onseeked = done; });
+    const shown = new Promise(done => { v.requestVideoFrameCallback(done); });
+    Promise.all([seeked, shown]).then(() => {
         const canvas = document.createElement('canvas');
         canvas.width = v.videoWidth; canvas.height = v.videoHeight;
         const context = canvas.getContext('2d');
         context.drawImage(v, 0, 0);
         const row = context.getImageData(0, v.videoHeight >> 1, v.videoWidth, 1).data;
         done([v.currentTime, Array.from(row).filter((_, i) => i % 4 === 0)]);
-    };
+    });
     v.currentTime = to;
 })"""
 PLAY = """() => new Promise((done, fail) => {

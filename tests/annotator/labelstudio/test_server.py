@@ -10,7 +10,7 @@ import pytest
 
 import label_studio_server
 import media_samples
-from label_studio_login import personal_token
+from label_studio_login import personal_token, sdk_client
 from label_studio_server import Home, Server, ServerError, load, serving, start, stop
 
 CONFIG = (
@@ -26,18 +26,17 @@ def _get(server: Server, path: str, **headers: str):
     )
 
 
-def _client(server: Server, token: str):
-    from label_studio_sdk import LabelStudio
-
-    return LabelStudio(base_url=server.url, api_key=token)
+def _email(server: Server, token: str) -> str:
+    with sdk_client(server.url, token) as client:
+        return client.users.whoami().email
 
 
 @pytest.fixture
 def project(label_studio):
-    client = _client(label_studio, label_studio.token)
-    made = client.projects.create(title="smoke", label_config=CONFIG)
-    yield made
-    client.projects.delete(made.id)
+    with sdk_client(label_studio.url, label_studio.token) as client:
+        made = client.projects.create(title="smoke", label_config=CONFIG)
+        yield made
+        client.projects.delete(made.id)
 
 
 def test_it_says_that_it_is_healthy(label_studio):
@@ -47,8 +46,7 @@ def test_it_says_that_it_is_healthy(label_studio):
 
 @pytest.mark.parametrize("kind", ["token", "personal_token"])
 def test_both_kinds_of_token_say_who_asks(label_studio, kind):
-    who = _client(label_studio, getattr(label_studio, kind)).users.whoami()
-    assert who.email == label_studio.email
+    assert _email(label_studio, getattr(label_studio, kind)) == label_studio.email
 
 
 def test_both_kinds_of_token_stay_enabled(label_studio):
@@ -70,11 +68,11 @@ def test_no_secret_is_printed_with_it(label_studio):
 
 
 def test_a_project_is_made_and_deleted(label_studio):
-    client = _client(label_studio, label_studio.personal_token)
-    made = client.projects.create(title="short-lived", label_config=CONFIG)
-    assert made.id in {found.id for found in client.projects.list()}
-    client.projects.delete(made.id)
-    assert made.id not in {found.id for found in client.projects.list()}
+    with sdk_client(label_studio.url, label_studio.personal_token) as client:
+        made = client.projects.create(title="short-lived", label_config=CONFIG)
+        assert made.id in {found.id for found in client.projects.list()}
+        client.projects.delete(made.id)
+        assert made.id not in {found.id for found in client.projects.list()}
 
 
 def test_media_comes_in_ranges_once_the_project_has_a_storage(label_studio, project):
@@ -85,9 +83,8 @@ def test_media_comes_in_ranges_once_the_project_has_a_storage(label_studio, proj
     with pytest.raises(urllib.error.HTTPError) as unknown:
         _get(label_studio, path)
     assert unknown.value.code == 404
-    _client(label_studio, label_studio.token).import_storage.local.create(
-        project=project.id, path=str(folder), use_blob_urls=True
-    )
+    with sdk_client(label_studio.url, label_studio.token) as client:
+        client.import_storage.local.create(project=project.id, path=str(folder), use_blob_urls=True)
     with _get(label_studio, path, Range="bytes=10-19") as answer:
         assert answer.status == 206
         assert answer.headers["Content-Range"] == f"bytes 10-19/{clip.stat().st_size}"
@@ -119,9 +116,9 @@ def _check_that_a_second_personal_token_replaces_the_first(server: Server) -> No
     from label_studio_sdk.core.api_error import ApiError
 
     second = personal_token(server.url, server.email, server.password)
-    assert _client(server, second).users.whoami().email == server.email
+    assert _email(server, second) == server.email
     with pytest.raises(ApiError):
-        _client(server, server.personal_token).users.whoami()
+        _email(server, server.personal_token)
 
 
 @pytest.fixture
