@@ -22,6 +22,7 @@ from annotator.errors import EnvironmentFault, StageFailure
 from annotator.features.cache import FeatureCache
 from annotator.features.vad import SpeechDetector
 from annotator.media.decode import Frame, decode, decode_audio
+from annotator.media.local import LocalMedia, Stopped
 from annotator.media.probe import probe
 from annotator.media.subtitles import embedded_subtitles
 from annotator.types import Absent, Bounds, ClipFeatures, Features, MediaInfo, Modality, Segment
@@ -111,16 +112,19 @@ def annotate_media(
         or a single `MediaFailed`.
     """
     try:
-        if job.planned is None or job.content_hash is None:
-            opened = _plan(job, clock)
-            yield opened
-            job = replace(
-                job,
-                content_hash=opened.content_hash,
-                planned=opened.segments,
-                wanted=frozenset(map(bounds, opened.segments)),
-            )
-        yield from _extract(job, tools, cache, clock, stopping)
+        with LocalMedia(job.path, stopping) as media:
+            if job.planned is None or job.content_hash is None:
+                opened = _plan(job, media, clock)
+                yield opened
+                job = replace(
+                    job,
+                    content_hash=opened.content_hash,
+                    planned=opened.segments,
+                    wanted=frozenset(map(bounds, opened.segments)),
+                )
+            yield from _extract(job, media, tools, cache, clock, stopping)
+    except Stopped:
+        return
     except StageFailure as failure:
         yield MediaFailed(failure.stage, failure.reason)
 
@@ -168,18 +172,27 @@ def decode_spans(segments: Sequence[Segment]) -> Iterator[tuple[Segment, ...]]:
         yield tuple(span)
 
 
-def _plan(job: MediaJob, clock: StageClock) -> Planned:
+def _fetched(media: LocalMedia, clock: StageClock) -> Path:
+    """The file to open; of one that lies elsewhere the time it takes to come is told."""
+    if not media.is_elsewhere:
+        return media.path
+    with clock.stage("fetch"):
+        return media.path
+
+
+def _plan(job: MediaJob, media: LocalMedia, clock: StageClock) -> Planned:
+    path = _fetched(media, clock)
     with clock.stage("probe"):
-        info = probe(job.path)
+        info = probe(path)
     with clock.stage("hash"):
-        content_hash = content_hash_of(job.path)
+        content_hash = content_hash_of(path)
     evidence = Evidence(
         info.duration_ms,
         info.audio is not None,
         job.sidecars,
         job.entries,
-        embedded=lambda: embedded_subtitles(job.path, info),
-        speech=lambda: _speech_regions(job.path, info),
+        embedded=lambda: embedded_subtitles(path, info),
+        speech=lambda: _speech_regions(path, info),
     )
     with clock.stage("segment"):
         planned = plan(evidence, job.settings)
@@ -195,6 +208,7 @@ def _speech_regions(path: Path, info: MediaInfo) -> list[Bounds]:
 
 def _extract(
     job: MediaJob,
+    media: LocalMedia,
     tools: Tools,
     cache: FeatureCache,
     clock: StageClock,
@@ -215,15 +229,16 @@ def _extract(
             left[bounds(segment)] = found
     if not left or stopping():
         return
+    path = _fetched(media, clock)
     with clock.stage("probe"):
-        info = probe(job.path)
+        info = probe(path)
     for span in decode_spans(segments):
         works = [
             ClipWork(*left[bounds(segment)], info, tools, clock, FRAME_MS)
             for segment in span
             if bounds(segment) in left
         ]
-        for event in _decode_span(job.path, info, span, works, stopping):
+        for event in _decode_span(path, info, span, works, stopping):
             if isinstance(event, Extracted):
                 with clock.stage("cache"):
                     cache.put(content_hash, event.segment, event.features, tools)

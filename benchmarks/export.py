@@ -1,6 +1,6 @@
-"""How fast each table format is written beside CSV, and how much memory that takes.
+"""How fast each format of rows is written beside CSV, and how much memory that takes.
 
-    python benchmarks/export.py --clips 1000000
+    python benchmarks/export.py --clips 1000000 [--styles csv elan]
 
 Makes a store of random answers of a model, of which people have answered every hundredth, then
 exports all of it in each format, each in a process of its own, so that the peak of its memory is
@@ -15,16 +15,19 @@ import tempfile
 import time
 from contextlib import closing
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 from annotator.export.contents import Contents
+from annotator.export.documents import export_documents
 from annotator.export.export import export_clips
 from annotator.store.engine import Store, open_store
 from annotator.store.review_records import GivenAnswer, GivenLabel
 from annotator.types import DEFAULT_LABELS
 from store import Facts, plan, turns
 
-STYLES = ("csv", "jsonl", "parquet")
+TABLES = ("csv", "jsonl", "parquet")
+STYLES = (*TABLES, "elan", "textgrid", "webvtt")
 ANSWERED = 100  # every so manieth clip
 SMALL = 1000  # clips of the export whose memory the others are held against
 
@@ -42,19 +45,23 @@ def main() -> None:
     """Parse the command line, measure, print."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--clips", type=int, default=1_000_000)
-    count: int = parser.parse_args().clips
+    parser.add_argument("--styles", nargs="+", choices=STYLES, default=STYLES)
+    given = parser.parse_args()
+    count: int = given.clips
     with tempfile.TemporaryDirectory() as folder:
         database = Path(folder) / "a.db"
         with open_store(database) as store:
             fill(store, count)
-        costs = {style: measured(database, style, None) for style in STYLES}
-        for style, cost in costs.items():
+        csv = measured(database, "csv", None)
+        for style in given.styles:
+            cost = csv if style == "csv" else measured(database, style, None)
             small = measured(database, style, min(SMALL, count))
             print(
                 f"{style}: {count / cost.seconds:,.0f} clips a second, "
-                f"{costs['csv'].seconds / cost.seconds:.2f} of csv's rate; {cost.size_mb:,.0f} MB; "
+                f"{csv.seconds / cost.seconds:.2f} of csv's rate; {cost.size_mb:,.0f} MB; "
                 f"peak memory {cost.peak_mib:.0f} MiB, "
-                f"{cost.peak_mib - small.peak_mib:.0f} more than for {min(SMALL, count)} clips"
+                f"{cost.peak_mib - small.peak_mib:.0f} more than for {min(SMALL, count)} clips",
+                flush=True,
             )
 
 
@@ -84,15 +91,21 @@ def measured(database: Path, style: str, limit: int | None) -> Cost:
 
 def export(database: Path, style: str, limit: int | None) -> Cost:
     """Export once; the peak is that of this process."""
-    out = database.with_name(f"out.{style}")
+    out = database.with_name(f"{style} of {limit or 'all'}")
     with open_store(database) as store:
         projects = {project.project_id: project.labels for project in store.projects()}
+        contents = Contents(Facts(), projects)
         began = time.perf_counter()
-        with closing(store.ranked(1, limit=limit, answered=True)) as clips:
-            export_clips(clips, Contents(Facts(), projects), style, out)
+        if style in TABLES:
+            with closing(store.ranked(1, limit=limit, answered=True)) as clips:
+                export_clips(clips, contents, style, out)
+        else:
+            with closing(store.timeline(1)) as clips:
+                export_documents(islice(clips, limit), contents, style, out)
         seconds = time.perf_counter() - began
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    return Cost(seconds, peak, out.stat().st_size / 1e6)
+    files = out.iterdir() if out.is_dir() else [out]
+    return Cost(seconds, peak, sum(file.stat().st_size for file in files) / 1e6)
 
 
 if __name__ == "__main__":

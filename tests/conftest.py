@@ -9,6 +9,7 @@ import pytest
 import torch
 from sqlalchemy import URL
 
+import s3_server
 from commands import annotate
 from label_studio_server import Home, Server, default_home, load, serving
 from needed import lacking
@@ -100,3 +101,10 @@ def one_thread():
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(before)
+
+
+@pytest.fixture(scope="session")
+def s3() -> Iterator[str]:
+    """A real S3 API, which this process and its children ask for s3://; its address."""
+    with s3_server.running() as address:
+        yield address

@@ -9,6 +9,7 @@ import click
 from annotator.commands import choosing
 from annotator.commands.completion import complete_models
 from annotator.commands.options import (
+    CORPUS_PATH,
     Ranking,
     device_option,
     json_option,
@@ -56,7 +57,7 @@ def init(workspace: "Workspace", database: str | None) -> None:
 
 
 @click.command()
-@click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.argument("paths", nargs=-1, required=True, type=CORPUS_PATH)
 @workspace_option(create=True)
 @click.option(
     "--model",
@@ -133,6 +134,10 @@ def run(
     a column `path` and, if you like, start, end, transcript, speaker, split and labels. What is
     finished is never done again, so an interrupted run goes on where it stopped.
 
+    A corpus may lie elsewhere: s3://, gs:// and others by fsspec. Each file is copied to the folder
+    for temporary files (TMPDIR) while it is worked on. A manifest may name URLs that lie in a
+    corpus given beside it.
+
     Exit codes: 0 done, 1 some clips failed, 2 wrong use, 3 the environment's fault,
     130 interrupted.
 
@@ -141,6 +146,8 @@ def run(
       annotate run corpus/
       annotate run interview.mp4 --segment windows --window 5
       annotate run clips.csv --transcripts sidecar --json
+      annotate run s3://bucket/corpus
+      annotate run clips.csv s3://bucket/corpus
       annotate run /shared/corpus --claim
       annotate run /shared/corpus --engine ray --address auto
     """

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from annotator.commands.options import (
+    CORPUS_PATH,
     SCORE_NAMES,
     Selecting,
     days_option,
@@ -49,7 +50,7 @@ def _wait_for(_ctx: click.Context, _param: click.Parameter, text: str) -> Any:
 
 
 @click.command()
-@click.argument("paths", nargs=-1, type=click.Path(path_type=Path))
+@click.argument("paths", nargs=-1, type=CORPUS_PATH)
 @click.option(
     "--rounds",
     type=click.IntRange(1, 1000),

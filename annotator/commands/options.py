@@ -46,6 +46,20 @@ def workspace_option(*, create: bool = False, unless: str | None = None) -> Call
     )
 
 
+class CorpusPath(click.Path):
+    """A path, or the URL of what lies elsewhere."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """The path as the rest of the tool has it."""
+        from annotator.media.remote import RemotePath, media_path
+
+        path = media_path(value) if isinstance(value, str) else value
+        return path if isinstance(path, RemotePath) else super().convert(path, param, ctx)
+
+
+CORPUS_PATH = CorpusPath(path_type=Path)
+
+
 def _device_name(_ctx: click.Context, _param: click.Parameter, name: str) -> str:
     if re.fullmatch(r"auto|cpu|mps|cuda(:\d{1,3})?", name):
         return name

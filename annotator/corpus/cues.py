@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from annotator.errors import StageFailure
+from annotator.media.filesystem import head_of
+from annotator.media.remote import RemotePath
 
 STAGE = "segment"  # the stage that a clip's failure to be planned is filed under
 MAX_SIDECAR_BYTES = 10 * 2**20  # a day of dense speech is about 1.5 MB of SRT
@@ -66,11 +68,14 @@ def read_limited(path: Path) -> bytes:
     Raises:
         StageFailure: it cannot be read, or is larger than `MAX_SIDECAR_BYTES`.
     """
-    try:
-        with path.open("rb") as handle:
-            data = handle.read(MAX_SIDECAR_BYTES + 1)
-    except OSError as error:
-        raise StageFailure(STAGE, f"{path.name!r} cannot be read: {error.strerror}") from error
+    if isinstance(path, RemotePath):
+        data = head_of(path, MAX_SIDECAR_BYTES + 1)
+    else:
+        try:
+            with path.open("rb") as handle:
+                data = handle.read(MAX_SIDECAR_BYTES + 1)
+        except OSError as error:
+            raise StageFailure(STAGE, f"{path.name!r} cannot be read: {error.strerror}") from error
     if len(data) > MAX_SIDECAR_BYTES:
         limit = MAX_SIDECAR_BYTES // 2**20
         raise StageFailure(STAGE, f"{path.name!r} is larger than {limit} MiB; is it a sidecar?")

@@ -5,7 +5,6 @@ or HH:MM:SS.mmm), `transcript`, `speaker`, `split`, `labels`, and one column a l
 `label:happy` or `label_happy`. A bad row is a `Problem`, not a crash.
 """
 
-import re
 import stat
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -23,8 +22,7 @@ from annotator.corpus.manifest_labels import labels_of
 from annotator.corpus.manifest_rows import Columns
 from annotator.corpus.scan import absolute
 from annotator.errors import UsageError
-
-_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
+from annotator.media.remote import RemotePath, is_url, media_path
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,15 +148,25 @@ class _Reader:
 
 
 def _existing_file(folder: Path, cell: str) -> Path | str:
-    """The file a path cell names, or the reason why there is none."""
-    if _URL.match(cell):
-        return f"path {cell[:MAX_NAME]!r} is a URL; download the file and give its path"
+    """The file a path cell names, or the reason why there is none. A URL is not followed."""
+    if is_url(cell):
+        return _elsewhere(cell)
     try:
         path = absolute(folder / cell)
         is_file = stat.S_ISREG(path.stat().st_mode)
     except (OSError, ValueError):  # ValueError: a NUL, or characters no file name can have
         is_file = False
     return path if is_file else f"path {cell[:MAX_NAME]!r} is not an existing file"
+
+
+def _elsewhere(cell: str) -> Path | str:
+    try:
+        path = media_path(cell)
+    except UsageError as error:
+        return str(error)
+    if not isinstance(path, RemotePath):
+        return f"path {cell[:MAX_NAME]!r} is a URL of this machine; give its path"
+    return path
 
 
 def _entry(columns: Columns) -> ManifestEntry:

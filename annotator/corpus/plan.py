@@ -6,7 +6,7 @@ manifest, subtitles, ELAN, plain .txt, embedded track, and what is still silent 
 
 import hashlib
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -98,16 +98,19 @@ def plan_key(
     sidecars: Sidecars,
     settings: PlanSettings,
     entries: Sequence[ManifestEntry] = (),
+    elsewhere: Mapping[Path, Source] | None = None,
 ) -> str:
     """A digest of all that decides a file's plan: if it is unchanged, so are the clips.
 
-    Sidecars count by name, size and time of change. Where the file lies does not count.
+    Sidecars count by name, size and time of change; `elsewhere` tells those of ones that are not on
+    this machine. Where the file lies does not count.
     """
     facts = {
         "version": PLAN_VERSION,
         "source": (source.size, source.mtime_ns),
         "sidecars": [
-            _fingerprint(path) for path in (sidecars.subtitles, sidecars.elan, sidecars.text)
+            _fingerprint(path, elsewhere or {})
+            for path in (sidecars.subtitles, sidecars.elan, sidecars.text)
         ],
         "settings": asdict(settings),
         "entries": [asdict(entry) for entry in entries],
@@ -115,9 +118,13 @@ def plan_key(
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
 
 
-def _fingerprint(path: Path | None) -> tuple[str, int, int] | None:
+def _fingerprint(
+    path: Path | None, elsewhere: Mapping[Path, Source]
+) -> tuple[str, int, int] | None:
     if path is None:
         return None
+    if (listed := elsewhere.get(path)) is not None:
+        return (path.name, listed.size, listed.mtime_ns)
     try:
         status = path.stat()
     except OSError:  # gone since the listing: the plan itself will say so

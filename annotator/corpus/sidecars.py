@@ -7,7 +7,7 @@ subtitles, `talk.en.srt`. The extension's case does not matter, the name's does.
 import os
 import re
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -45,18 +45,21 @@ class SidecarFinder:
     """Finds sidecars with one listing a folder, so that 10,000 files stay quick.
 
     It answers from the listing it made first: make a new one for each run. A folder that
-    cannot be listed has no sidecars; the scan has already reported it.
+    cannot be listed has no sidecars; the scan has already reported it. `elsewhere` holds the names
+    in folders that are not on this machine.
     """
 
-    def __init__(self) -> None:
-        """Start without any listing."""
+    def __init__(self, elsewhere: Mapping[Path, Sequence[str]] | None = None) -> None:
+        """Start without any listing of our own."""
+        self._elsewhere = elsewhere or {}
         self._folders: dict[Path, dict[str, list[_Candidate]]] = {}
 
     def __call__(self, media: Path) -> Sidecars:
         """The sidecars of a media file: named after its stem, or after its whole name."""
         folder = media.parent
         if folder not in self._folders:
-            self._folders[folder] = _listing(folder)
+            names = self._elsewhere.get(folder)
+            self._folders[folder] = _by_owner(_listing(folder) if names is None else names)
         owned = self._folders[folder]
         candidates = sorted(owned.get(media.stem, [])) + sorted(owned.get(media.name, []))
 
@@ -69,22 +72,26 @@ class SidecarFinder:
         return Sidecars(first(SUBTITLE_EXTENSIONS), first((".eaf",)), first((".txt",)))
 
 
-def _listing(folder: Path) -> dict[str, list[_Candidate]]:
-    """The sidecars of a folder by the media stem or name they may belong to."""
-    owned: dict[str, list[_Candidate]] = defaultdict(list)
+def _listing(folder: Path) -> list[str]:
+    """The names of a folder's sidecars."""
     try:
         with os.scandir(folder) as entries:
-            names = [entry.name for entry in entries if _is_sidecar(entry)]
+            return [entry.name for entry in entries if _is_sidecar(entry.name) and entry.is_file()]
     except OSError:
-        return {}
-    for name in names:
+        return []
+
+
+def _by_owner(names: Iterable[str]) -> dict[str, list[_Candidate]]:
+    """The sidecars among names by the media stem or name they may belong to."""
+    owned: dict[str, list[_Candidate]] = defaultdict(list)
+    for name in filter(_is_sidecar, names):
         for owner, candidate in _owners(name):
             owned[owner].append(candidate)
     return dict(owned)
 
 
-def _is_sidecar(entry: os.DirEntry[str]) -> bool:
-    return Path(entry.name).suffix.lower() in SIDECAR_EXTENSIONS and entry.is_file()
+def _is_sidecar(name: str) -> bool:
+    return Path(name).suffix.lower() in SIDECAR_EXTENSIONS
 
 
 def _owners(name: str) -> Iterator[tuple[str, _Candidate]]:

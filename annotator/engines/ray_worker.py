@@ -17,6 +17,7 @@ from annotator.engines.engine import Fault, JobDone, Loadable, events_of, load_t
 from annotator.errors import EnvironmentFault
 from annotator.features.cache import Entry, SentFeatures
 from annotator.features.sessions import WEIGHTS
+from annotator.media.remote import RemotePath
 from annotator.stages import Event, MediaFailed, MediaJob
 from annotator.types import Bounds
 
@@ -101,7 +102,7 @@ class Worker:
         """A file's events; `known` is what the run's cache holds of clips that it lacks in part."""
         if self._tools is None:
             raise RuntimeError("load comes first")
-        if not job.path.exists():
+        if not (isinstance(job.path, RemotePath) or job.path.exists()):
             yield MediaFailed(
                 "read",
                 f"not on node {socket.gethostname()}: the corpus has to be on a file system that "

@@ -6,6 +6,7 @@ from pathlib import Path, PurePath, PurePosixPath, PureWindowsPath
 
 from annotator.corpus.manifest_cells import shown
 from annotator.imports.stated import Stated
+from annotator.media.remote import is_url
 from annotator.store.columns import readable
 from annotator.store.engine import Store
 from annotator.types import Bounds
@@ -55,6 +56,8 @@ class Clips:
     def _media(self, names: tuple[str, ...], folder: Path) -> Path:
         """By the path; else the only file whose path ends so, or of the same name or stem."""
         for name in names:
+            if is_url(name) and name in self._by_path:
+                return self._by_path[name]
             exact = readable(os.path.normpath(os.path.join(os.path.abspath(folder), name)))  # noqa: PTH100, PTH118
             if exact in self._by_path:
                 return self._by_path[exact]

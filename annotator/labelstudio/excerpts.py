@@ -20,6 +20,7 @@ from zlib import crc32
 
 from annotator.errors import EnvironmentFault, StageFailure
 from annotator.media.excerpt import CONTEXT_MS, MAX_SIDE, Excerpt, clip_within, cut
+from annotator.media.local import LocalMedia
 from annotator.media.probe import comment, probe
 from annotator.types import MediaInfo
 
@@ -109,15 +110,19 @@ class ExcerptCache:
             EnvironmentFault: the folder cannot be written, or there is no fit ffmpeg.
         """
         try:
-            info = _probed(request.path, *_state(request.path))
-            found = self._found(request, info)
-            if found:
-                return ExcerptResult(request, found)
-            with self._locked(request.sample_id):
-                found = self._found(request, info)  # another process may have made it meanwhile
-                made = None if found else self._cut(request, info)
+            with LocalMedia(request.path) as media:
+                return self._of(request, media.path)
         except StageFailure as failure:
             return ExcerptResult(request, None, failure)
+
+    def _of(self, request: ExcerptRequest, media: Path) -> ExcerptResult:
+        info = _probed(media, *_state(media))
+        found = self._found(request, info)
+        if found:
+            return ExcerptResult(request, found)
+        with self._locked(request.sample_id):
+            found = self._found(request, info)  # another process may have made it meanwhile
+            made = None if found else self._cut(request, media, info)
         return ExcerptResult(request, found or made, made=found is None)
 
     def make(
@@ -157,9 +162,9 @@ class ExcerptCache:
         start_ms, end_ms = clip_within(info, request.start_ms, request.end_ms, self._context_ms)
         return Excerpt(out, duration_ms, start_ms, min(end_ms, duration_ms))
 
-    def _cut(self, request: ExcerptRequest, info: MediaInfo) -> Excerpt:
+    def _cut(self, request: ExcerptRequest, media: Path, info: MediaInfo) -> Excerpt:
         return cut(
-            request.path,
+            media,
             info,
             request.start_ms,
             request.end_ms,

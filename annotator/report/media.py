@@ -15,6 +15,7 @@ import cv2
 from annotator.errors import EnvironmentFault, StageFailure
 from annotator.media.decode import Frame, decode
 from annotator.media.excerpt import cut
+from annotator.media.local import LocalMedia
 from annotator.media.probe import probe
 from annotator.types import Bounds, MediaInfo
 
@@ -79,8 +80,9 @@ class Projector:
 def _make(path: Path, bounds: Bounds) -> _Made:
     """Both of a clip, or the reason why not."""
     try:
-        info = probe(path)
-        return _Made(_still(path, info, bounds), _film(path, info, bounds))
+        with LocalMedia(path) as media:
+            info = probe(media.path)
+            return _Made(_still(media.path, info, bounds), _film(media.path, info, bounds))
     except (StageFailure, EnvironmentFault) as error:
         return _Made(lacking=str(error))
 

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from annotator.errors import EnvironmentFault, StageFailure, UsageError
+from annotator.media.local import LocalMedia
 from annotator.media.peaks import peaks
 from annotator.media.probe import probe
 from annotator.metrics.uncertainty import joint_sigma
@@ -125,10 +126,11 @@ def _sound(path: Path, end_ms: int, wanted: bool) -> tuple[int, Floats | None, s
     if not wanted:
         return end_ms, None, None
     try:
-        info = probe(path)
-        whole = max(end_ms, info.duration_ms)
-        if info.audio is None:
-            return whole, None, "the file has no sound"
-        return whole, peaks(path, info, PEAKS), None
+        with LocalMedia(path) as media:
+            info = probe(media.path)
+            whole = max(end_ms, info.duration_ms)
+            if info.audio is None:
+                return whole, None, "the file has no sound"
+            return whole, peaks(media.path, info, PEAKS), None
     except (StageFailure, EnvironmentFault) as error:
         return end_ms, None, f"the sound cannot be drawn ({error})"

@@ -1,11 +1,11 @@
 """What is known of clips that are asked for by the sample their tasks carry."""
 
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 
 from sqlalchemy import Connection, and_, select
 from sqlalchemy.orm import aliased
 
+from annotator.media.remote import named
 from annotator.store.database import CHUNK, AnySelect, in_chunks
 from annotator.store.ranking import label_scores
 from annotator.store.records import ClipPlace, ClipScores, KnownClip, TwoAnswers
@@ -44,7 +44,7 @@ def places(connection: Connection, clip_ids: Sequence[int]) -> dict[int, ClipPla
     return {
         row.id: ClipPlace(
             row.id,
-            Path(row.path),
+            named(row.path),
             row.content_hash,
             (row.start_ms, row.end_ms),
             row.speaker,

@@ -2,7 +2,6 @@
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
 from sqlalchemy import (
     ColumnElement,
@@ -19,6 +18,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import InstrumentedAttribute
 
+from annotator.media.remote import named
 from annotator.store.columns import readable, readable_or_none
 from annotator.store.database import AnyRow, AnySelect, insert
 from annotator.store.records import PendingClip, PendingMedia
@@ -122,7 +122,7 @@ def _media(model_id: int) -> AnySelect:
 
 def _pending(connection: Connection, media: AnySelect) -> list[PendingMedia]:
     return [
-        PendingMedia(media_id, Path(path), size, digest, None if state == "new" else clips, long)
+        PendingMedia(media_id, named(path), size, digest, None if state == "new" else clips, long)
         for media_id, path, size, digest, state, clips, long in connection.execute(media)
         if state == "new" or clips
     ]

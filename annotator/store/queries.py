@@ -8,6 +8,7 @@ from typing import Any
 
 from sqlalchemy import Connection, func, select
 
+from annotator.media.remote import named
 from annotator.store import claims, tasks
 from annotator.store.annotations import answers_by_clip
 from annotator.store.database import AnyRow, AnySelect, in_chunks
@@ -65,8 +66,8 @@ def failures(connection: Connection) -> list[Failure]:
         .order_by(Media.path, Clip.start_ms)
     )
     return [
-        *(Failure(Path(path), stage, reason, None, None, None) for path, stage, reason in files),
-        *(Failure(Path(path), *rest) for path, *rest in clips),
+        *(Failure(named(path), stage, reason, None, None, None) for path, stage, reason in files),
+        *(Failure(named(path), *rest) for path, *rest in clips),
     ]
 
 
@@ -75,7 +76,7 @@ def opened_media(connection: Connection) -> dict[Path, OpenedMedia]:
     columns = (Media.path, Media.size, Media.mtime_ns, Media.content_hash, Media.duration_ms)
     opened = select(*columns).where(Media.content_hash.is_not(None), Media.duration_ms.is_not(None))
     rows: Iterable[Any] = connection.execute(opened)
-    return {Path(path): OpenedMedia(*facts) for path, *facts in rows}
+    return {named(path): OpenedMedia(*facts) for path, *facts in rows}
 
 
 def show(connection: Connection, what: int | str | Path) -> list[ClipDetail]:
@@ -149,7 +150,7 @@ def _detail(clip: AnyRow, labels: dict[str, float]) -> ClipDetail:
     known = clip._mapping  # noqa: SLF001  SQLAlchemy's public name for the row as a mapping
     return ClipDetail(
         clip_id=clip.id,
-        path=Path(clip.path),
+        path=named(clip.path),
         segment=Segment(
             start_ms=clip.start_ms,
             end_ms=clip.end_ms,

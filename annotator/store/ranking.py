@@ -4,12 +4,12 @@ import math
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import Any, get_args
 
 from sqlalchemy import ColumnElement, Connection, UnaryExpression, case, exists, func, select
 
 from annotator.errors import UsageError
+from annotator.media.remote import named
 from annotator.store.annotations import answers_by_clip
 from annotator.store.database import CHUNK, AnyRow, AnySelect, in_chunks
 from annotator.store.records import SCORES, ClipScores, LabelScores, RankedClip, Score
@@ -180,7 +180,7 @@ def _ranked(
         score = _score_of_label(next(item for item in labels if item.label == label), by)
     return RankedClip(
         clip_id=row.id,
-        path=Path(row.path),
+        path=named(row.path),
         content_hash=row.content_hash,
         start_ms=row.start_ms,
         end_ms=row.end_ms,

@@ -6,6 +6,7 @@ from pathlib import Path
 from sqlalchemy import ColumnElement, Connection, select
 
 from annotator.errors import UsageError
+from annotator.media.remote import named
 from annotator.store.schema import Clip, Media
 
 MAX_ID = 2**63 - 1  # the largest integer a database holds
@@ -18,7 +19,7 @@ def target(what: int | str | Path) -> int | Path:
     (7, 42, PosixPath('a/42.mp4'), PosixPath('42'))
     """
     if isinstance(what, str):
-        return int(what) if what.isdecimal() else Path(what)
+        return int(what) if what.isdecimal() else named(what)
     return what
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from sqlalchemy import Connection, and_, exists, or_, select
 
+from annotator.media.remote import named
 from annotator.store.annotations import answers_by_clip
 from annotator.store.database import CHUNK, AnyRow, AnySelect
 from annotator.store.ranking import label_scores
@@ -78,7 +79,7 @@ def _clip(
         scores = ClipScores(labels, row.variance, row.entropy, row.margin, row.bald)
     return MediaClip(
         clip_id=row.id,
-        path=Path(row.path),
+        path=named(row.path),
         content_hash=row.content_hash,
         duration_ms=row.duration_ms,
         start_ms=row.start_ms,

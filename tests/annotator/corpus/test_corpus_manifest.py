@@ -187,7 +187,8 @@ def test_a_huge_row_group_is_refused(folder, monkeypatch):
 @pytest.mark.parametrize(
     ("cell", "part"),
     [
-        ("https://example.org/a.mp4", "is a URL"),
+        ("https://example.org/a.mp4", "cannot be a corpus: expected a path, file:// or one of"),
+        ("s3://bucket//a.mp4", "empty part"),
         ("file:///etc/passwd", "is a URL"),
         ("gone.mp4", "not an existing file"),
         ("sub", "not an existing file"),

@@ -82,7 +82,7 @@ class StoreMachine(RuleBasedStateMachine):
         known = self.files[name]
         for bounds, clip in known.clips.items():
             if known.content != content or (bounds in plan and plan[bounds] != clip.text):
-                clip.state, clip.answered = "pending", False
+                clip.state, clip.answered, clip.text = "pending", False, None
             clip.active = bounds in plan
         for bounds, text in plan.items():
             clip = known.clips.setdefault(bounds, Clip(text))

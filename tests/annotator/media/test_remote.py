@@ -1,0 +1,71 @@
+"""Names of media elsewhere stay what they are, whatever is done with them."""
+
+import os
+import pickle
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from annotator.errors import UsageError
+from annotator.media.remote import RemotePath, is_url, media_path, name_flaw, named
+
+PARTS = st.text(st.characters(exclude_characters="/", exclude_categories=("Cc", "Cs")), min_size=1)
+URLS = st.builds(
+    lambda scheme, parts: f"{scheme}://{'/'.join(parts)}",
+    st.sampled_from(["s3", "gs", "abfss"]),
+    st.lists(PARTS, min_size=2, max_size=5),
+).filter(lambda url: name_flaw(url) is None)
+
+
+@given(URLS)
+def test_a_url_comes_back_as_it_was(url):
+    path = named(url)
+    assert isinstance(path, RemotePath)
+    assert str(path) == os.fspath(path) == path.as_uri() == str(path.absolute()) == url
+    again = pickle.loads(pickle.dumps(path))
+    assert (again, str(again), hash(again)) == (path, url, hash(path))
+    assert named(str(path.parent / path.name)) == path
+    assert str(Path(url)) != url, "which a plain path would lose"
+
+
+@given(st.text())
+def test_only_a_url_is_taken_for_one(text):
+    assert is_url(text) == isinstance(named(text), RemotePath)
+
+
+@pytest.mark.parametrize("text", ["corpus/a.mp4", "/corpus", "c:/corpus", "file:///corpus/a%20b"])
+def test_what_is_here_is_a_plain_path(text):
+    assert type(media_path(text)) is type(Path())
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("http://example.org/a.mp4", "cannot be a corpus: expected"),
+        ("simplecache::s3://b/a.mp4", None),
+        ("s3://b/zip://a::x", "cannot be a corpus"),
+        ("ftp://b/a", "cannot be a corpus"),
+        ("S3://b/a", "cannot be a corpus"),
+        ("s3://", "empty part"),
+        ("s3://b//a.mp4", "empty part"),
+        ("s3://b/../a.mp4", "'..'"),
+        ("s3://b/a\n.mp4", "control characters"),
+        ("sftp://me:secret@host/a", "password"),
+    ],
+)
+def test_what_cannot_be_a_corpus_is_refused(text, said):
+    if said is None:
+        assert not is_url(text), "a path, which is not there"
+        return
+    with pytest.raises(UsageError, match=said) as refused:
+        media_path(text)
+    assert "secret" not in str(refused.value)
+    assert "\n" not in str(refused.value)
+
+
+def test_a_remote_path_cannot_be_opened_by_accident(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(FileNotFoundError):
+        RemotePath("s3://bucket/a.mp4").open()
