@@ -9,6 +9,7 @@ import pytest
 import media_samples
 import s3_server
 from annotator.labelstudio.excerpts import ExcerptCache, ExcerptRequest
+from annotator.media.filesystem import filesystem
 from annotator.media.remote import RemotePath
 from commands import annotate, rows
 
@@ -87,12 +88,24 @@ def test_exports_name_the_url_and_imports_find_it(workspace, tmp_path):
     assert f'MEDIA_URL="{CORPUS}/a.mp4"' in (tmp_path / "e" / "a.eaf").read_text()
 
 
-def test_clips_are_cut_from_a_copy(folder, tmp_path):
-    path = RemotePath(f"{CORPUS}/a.mp4")
-    results = ExcerptCache(tmp_path / "excerpts").make(
-        [ExcerptRequest(f"sample-{n}", path, "hash", 0, 1_000) for n in (1, 2)]
+def test_clips_are_cut_from_one_copy(folder, tmp_path, monkeypatch):
+    system, _ = filesystem(CORPUS)
+    fetch, fetched = system.get_file, []
+    monkeypatch.setattr(
+        system,
+        "get_file",
+        lambda name, *rest, **how: fetched.append(name) or fetch(name, *rest, **how),
     )
-    assert [(one.failure, one.made) for one in results] == [(None, True)] * 2
+    names = ("a.mp4", "a.mp4", "a.mp4", "sub/b c.mkv", "broken.mp4", "a.mp4")
+    requests = [
+        ExcerptRequest(f"sample-{n}", RemotePath(f"{CORPUS}/{name}"), "hash", 0, 500 + n)
+        for n, name in enumerate(names)
+    ]
+    results = list(ExcerptCache(tmp_path / "excerpts").make(requests))
+    assert [one.request for one in results] == requests
+    assert [one.made for one in results] == [name != "broken.mp4" for name in names]
+    once = ["a.mp4", "sub/b c.mkv", "broken.mp4", "a.mp4"]
+    assert fetched == [f"corpora/talks/{name}" for name in once]
 
 
 def test_the_nodes_of_a_cluster_fetch_for_themselves(here, tmp_path):

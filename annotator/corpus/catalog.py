@@ -57,7 +57,7 @@ def read_catalog(paths: Sequence[Path], settings: PlanSettings) -> Catalog:
     for manifest in manifests.values():
         for media, rows in manifest.entries.items():
             entries[media] = entries.get(media, ()) + rows
-    unlisted = [path for path in entries if _is_unlisted(path, elsewhere)]
+    unlisted = {path: None for path in entries if _is_unlisted(path, elsewhere)}
     listed = [_source_of(path, elsewhere) for path in entries if path not in unlisted]
     found = scan([path for path in paths if path not in manifests])
     scanned = chain(found.sources, elsewhere.media)

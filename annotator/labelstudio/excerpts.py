@@ -15,6 +15,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import groupby
 from pathlib import Path
 from zlib import crc32
 
@@ -109,20 +110,21 @@ class ExcerptCache:
         Raises:
             EnvironmentFault: the folder cannot be written, or there is no fit ffmpeg.
         """
+        with LocalMedia(request.path) as media:
+            return self._get(request, media)
+
+    def _get(self, request: ExcerptRequest, media: LocalMedia) -> ExcerptResult:
         try:
-            with LocalMedia(request.path) as media:
-                return self._of(request, media.path)
+            path = media.path
+            info = _probed(path, *_state(path))
+            found = self._found(request, info)
+            if found:
+                return ExcerptResult(request, found)
+            with self._locked(request.sample_id):
+                found = self._found(request, info)  # another process may have made it meanwhile
+                made = None if found else self._cut(request, path, info)
         except StageFailure as failure:
             return ExcerptResult(request, None, failure)
-
-    def _of(self, request: ExcerptRequest, media: Path) -> ExcerptResult:
-        info = _probed(media, *_state(media))
-        found = self._found(request, info)
-        if found:
-            return ExcerptResult(request, found)
-        with self._locked(request.sample_id):
-            found = self._found(request, info)  # another process may have made it meanwhile
-            made = None if found else self._cut(request, media, info)
         return ExcerptResult(request, found or made, made=found is None)
 
     def make(
@@ -130,7 +132,8 @@ class ExcerptCache:
     ) -> Iterator[ExcerptResult]:
         """`get` for each, `workers` at a time, in the order asked; a failure is a result.
 
-        Closing the iterator leaves out what was not begun.
+        A file that lies elsewhere is fetched once for requests that follow each other, and those of
+        the next file wait until these are made. Closing the iterator leaves out what was not begun.
 
         Raises:
             ValueError: no workers.
@@ -141,10 +144,14 @@ class ExcerptCache:
         pool = ThreadPoolExecutor(workers, thread_name_prefix="excerpt")  # the work is ffmpeg's
         ahead: deque[Future[ExcerptResult]] = deque()
         try:
-            for request in requests:
-                ahead.append(pool.submit(self.get, request))
-                if len(ahead) > 2 * workers:
-                    yield ahead.popleft().result()
+            for path, ours in groupby(requests, key=lambda request: request.path):
+                with LocalMedia(path) as media:
+                    for request in ours:
+                        ahead.append(pool.submit(self._get, request, media))
+                        if len(ahead) > 2 * workers:
+                            yield ahead.popleft().result()
+                    while media.is_elsewhere and ahead:
+                        yield ahead.popleft().result()
             while ahead:
                 yield ahead.popleft().result()
         finally:

@@ -107,23 +107,30 @@ def pack(
     Raises:
         EnvironmentFault: the disk is full, or there is no ffmpeg that writes H.264.
     """
-    requests = [
-        ExcerptRequest(sample, clip.path, clip.content_hash, clip.start_ms, clip.end_ms)
-        for sample, clip in chosen.clips.items()
-    ]
+    cuts = {}
+    for cut in ExcerptCache(hosting.folder).make(_by_file(chosen), workers=workers):
+        cuts[cut.request.sample_id] = cut
+        progress(1)
     outgoing = []
     failed = []
-    for cut in ExcerptCache(hosting.folder).make(requests, workers=workers):
-        sample = cut.request.sample_id
-        clip = chosen.clips[sample]
+    for sample, clip in chosen.clips.items():
+        cut = cuts[sample]
         if cut.excerpt is None:
             failed.append(Failed(clip.path, clip.start_ms, clip.end_ms, str(cut.failure)))
         else:
             payload = task(clip, sent, hosting.address(cut.excerpt.path.name))
             reason: TaskReason = "audit" if sample in chosen.audit else "score"
             outgoing.append(Outgoing(sample, clip.clip_id, payload, reason))
-        progress(1)
     return Parcel(wanted, sent, hosting, chosen, tuple(outgoing), tuple(failed))
+
+
+def _by_file(chosen: Chosen) -> list[ExcerptRequest]:
+    """What to cut, file by file: one that lies elsewhere is then fetched once."""
+    requests = [
+        ExcerptRequest(sample, clip.path, clip.content_hash, clip.start_ms, clip.end_ms)
+        for sample, clip in chosen.clips.items()
+    ]
+    return sorted(requests, key=lambda request: (request.path, request.start_ms))
 
 
 def look(store: Store, server: Server | None, wanted: Wanted, chosen: Chosen) -> Review:

@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
+from threading import Lock
 from types import TracebackType
 from typing import Self
 
@@ -35,6 +36,8 @@ class Stopped(Exception):
 class LocalMedia:
     """A context manager; `path` can be opened until it ends, and costs a copy when first asked.
 
+    Several threads may ask: there is one copy.
+
     >>> with LocalMedia(Path("/corpus/a.mp4")) as media:
     ...     media.path, media.is_elsewhere
     (PosixPath('/corpus/a.mp4'), False)
@@ -44,6 +47,7 @@ class LocalMedia:
         self._source = source
         self._stopping = stopping
         self._copy: _Draft | None = None
+        self._fetching = Lock()
 
     def __enter__(self) -> Self:
         return self
@@ -74,16 +78,19 @@ class LocalMedia:
         """
         if not isinstance(self._source, RemotePath):
             return self._source
-        if self._copy is None:
-            suffix = self._source.suffix
-            draft = _Draft(_folder(), suffix if _SUFFIX.fullmatch(suffix) else "")
-            try:
-                _fetch(str(self._source), draft.path, self._stopping)
-            except BaseException:
-                draft.remove()
-                raise
-            self._copy = draft
-        return self._copy.path
+        with self._fetching:
+            if self._copy is None:
+                self._copy = self._fetched(self._source)
+            return self._copy.path
+
+    def _fetched(self, source: RemotePath) -> "_Draft":
+        draft = _Draft(_folder(), source.suffix if _SUFFIX.fullmatch(source.suffix) else "")
+        try:
+            _fetch(str(source), draft.path, self._stopping)
+        except BaseException:
+            draft.remove()
+            raise
+        return draft
 
 
 class _Draft:
