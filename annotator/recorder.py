@@ -190,7 +190,7 @@ class Recorder:
     def _clip_failed(self, job: MediaJob, event: ClipFailed) -> None:
         clip_id = self._clip_ids.get(job.media_id, {}).get(bounds(event.segment))
         if clip_id is not None:
-            self._store.fail_clip(clip_id, event.stage, event.reason)
+            self._store.fail_clip(clip_id, event.stage, event.reason, self._model_id)
         self._failed(job, bounds(event.segment), event.stage, event.reason)
 
     def _failed(self, job: MediaJob, where: Bounds | None, stage: str, reason: str) -> None:

@@ -132,10 +132,14 @@ class RunStore(Transactions):
         with self._write() as connection:
             sources.fail_media(connection, media_id, stage, reason)
 
-    def fail_clip(self, clip_id: int, stage: str, reason: str) -> None:
-        """Mark a clip as failed: later runs pass it over until its file changes, or `retry`."""
+    def fail_clip(self, clip_id: int, stage: str, reason: str, model_id: int | None = None) -> None:
+        """Mark a clip as failed: later runs pass it over until its file changes, or `retry`.
+
+        It stays as it is where the model has answered for it meanwhile, in a run that took the file
+        over from this one.
+        """
         with self._write() as connection:
-            sources.fail_clip(connection, clip_id, stage, reason)
+            sources.fail_clip(connection, clip_id, stage, reason, model_id)
 
     def save_results(self, run_id: int, model_id: int, batch: Sequence[ClipResult]) -> None:
         """Write a model's answers for clips, all or none; an earlier answer is replaced."""

@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from os import fspath
 from pathlib import Path
 
-from sqlalchemy import ColumnElement, Connection, case, literal, or_, select, update
+from sqlalchemy import ColumnElement, Connection, case, exists, literal, or_, select, update
 
 from annotator.store.columns import readable
 from annotator.store.database import insert
-from annotator.store.schema import Clip, Media, Sighting
+from annotator.store.schema import Clip, Media, Prediction, Sighting
 from annotator.store.targets import clips_meant, media_meant, target
 from annotator.types import Source
 
@@ -65,11 +65,14 @@ def fail_media(connection: Connection, media_id: int, stage: str, reason: str) -
     )
 
 
-def fail_clip(connection: Connection, clip_id: int, stage: str, reason: str) -> None:
-    """Mark a clip as failed."""
+def fail_clip(
+    connection: Connection, clip_id: int, stage: str, reason: str, model_id: int | None
+) -> None:
+    """Mark a clip as failed, unless the model has answered for it."""
+    answered = exists().where(Prediction.model_id == model_id, Prediction.clip_id == clip_id)
     connection.execute(
         update(Clip)
-        .where(Clip.id == clip_id)
+        .where(Clip.id == clip_id, ~answered)
         .values(state="failed", stage=stage, reason=readable(reason))
     )
 

@@ -85,6 +85,17 @@ def test_retry_by_number_and_by_path(world, make_segment):
     assert world.store.retry([]) == 0
 
 
+def test_a_failure_that_comes_after_the_models_answer_hides_nothing(world, make_segment):
+    world.sync("a.mp4")
+    (clip_id,) = world.plan("a.mp4", [make_segment(0, 1000)])
+    world.answer(clip_id)
+    world.store.fail_clip(clip_id, "decode", "no frame", world.model_id)
+    assert world.store.failures() == []
+    assert len(list(world.store.ranked(world.model_id))) == 1
+    world.store.fail_clip(clip_id, "decode", "no frame", world.model_id + 1)
+    assert len(world.store.failures()) == 1
+
+
 @pytest.mark.parametrize("what", ["/c/none.mp4", "99", 99, "9" * 30])
 def test_retry_of_the_unknown_is_wrong_use(world, what):
     with pytest.raises(UsageError, match="in this workspace"):
