@@ -109,7 +109,7 @@ def init(workspace: "Workspace", database: str | None) -> None:
     "--lease",
     type=click.FloatRange(1, 86_400),
     help="With --claim: seconds until others take over the files of a run that was killed. "
-    "[default: 120]",
+    f"[default: {LEASE_S:g}]",
 )
 @json_option
 def run(

@@ -13,7 +13,7 @@ import shutil
 import tempfile
 import time
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from threading import Lock
 from types import TracebackType
@@ -85,11 +85,10 @@ class LocalMedia:
 
     def _fetched(self, source: RemotePath) -> "_Draft":
         draft = _Draft(_folder(), source.suffix if _SUFFIX.fullmatch(source.suffix) else "")
-        try:
+        with ExitStack() as unless_whole:
+            unless_whole.callback(draft.remove)
             _fetch(str(source), draft.path, self._stopping)
-        except BaseException:
-            draft.remove()
-            raise
+            unless_whole.pop_all()
         return draft
 
 

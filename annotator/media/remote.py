@@ -6,7 +6,7 @@ cannot be opened by accident: `media.local` makes the copy that can.
 
 import re
 from pathlib import Path, PosixPath
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote
 
 from annotator.errors import UsageError
 
@@ -16,7 +16,8 @@ SCHEMES = frozenset(("abfs", "abfss", "az", "gcs", "gs", "hdfs", "s3", "s3a", "s
 MAX_SHOWN = 200  # characters of a URL in a message
 LOCAL_SCHEMES = frozenset(("file", "local"))
 
-_URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://(.*)", re.DOTALL)
+_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
+_PASSWORD = re.compile(r"[^/@:]*:[^/]*@")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
 
@@ -78,15 +79,15 @@ def media_path(text: str) -> Path:
     scheme, rest = text.split("://", 1)
     if scheme.lower() in LOCAL_SCHEMES:
         return Path(unquote(rest))
+    if _PASSWORD.match(rest):  # before any message that shows the URL
+        raise UsageError(
+            f"the URL of {scheme}:// has a password in it, which would be stored with every clip: "
+            "give it to the file system's own settings"
+        )
     if scheme not in SCHEMES or "::" in text:
         raise UsageError(
             f"{text[:MAX_SHOWN]!r} cannot be a corpus: expected a path, file:// or one of "
             f"{', '.join(sorted(SCHEMES))}"
-        )
-    if urlsplit(text).password is not None:
-        raise UsageError(
-            f"the URL of {scheme}:// has a password in it, which would be stored with every clip: "
-            "give it to the file system's own settings"
         )
     path = RemotePath(text)
     if (flaw := name_flaw(f"{scheme}://{rest.rstrip('/')}")) is not None:
