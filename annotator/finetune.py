@@ -17,9 +17,10 @@ from annotator.datasets.replay import replayed
 from annotator.datasets.reviewed import Reviewed, read_reviewed
 from annotator.errors import UsageError
 from annotator.learning.answers import answer
-from annotator.learning.card import open_model, table
+from annotator.learning.card import open_model
 from annotator.learning.dataset import FOREIGN, TEST, TRAIN, VALID, Dataset
 from annotator.learning.evaluation import demand_features
+from annotator.learning.facts import table
 from annotator.learning.finetune_settings import FinetuneSettings, ReviewSettings
 from annotator.learning.promotion import Comparison, Judged, Promote, compare, decide
 from annotator.learning.settings import Settings

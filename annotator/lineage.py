@@ -15,7 +15,7 @@ from typing import Any
 
 from annotator.datasets.held_out import Split
 from annotator.errors import UsageError
-from annotator.learning.card import table
+from annotator.learning.facts import table
 from annotator.registry import ModelVersion, check_name
 from annotator.workspace import Workspace
 

@@ -13,7 +13,7 @@ import json
 import re
 import shutil
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,6 +24,7 @@ from annotator.ancestry import FIRST, Ancestry, ancestry_of
 from annotator.errors import UsageError
 from annotator.features.extractor import DEFAULT_EXTRACTORS, extractor_spec
 from annotator.learning.dataset import FOREIGN
+from annotator.learning.facts import thresholds_of
 from annotator.promotions import Promotion
 from annotator.types import DEFAULT_LABELS, MODALITIES, Modality
 from annotator.workspace import Workspace
@@ -40,7 +41,10 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 @dataclass(frozen=True, slots=True)
 class ModelVersion:
-    """One version: its labels, the extractors it was trained on, and where it lies."""
+    """One version: its labels, the extractors it was trained on, and where it lies.
+
+    A label is present from its threshold on, which training chose.
+    """
 
     name: str
     weights_hash: str
@@ -50,6 +54,7 @@ class ModelVersion:
     config: Mapping[str, Any]
     path: Path
     ancestry: Ancestry = FIRST
+    thresholds: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def parent(self) -> str | None:
@@ -289,15 +294,17 @@ def read_version(folder: Path) -> ModelVersion:
     try:
         described = json.loads((folder / "model.json").read_text(encoding="utf-8"))
         metadata = described["metadata"]
+        labels = tuple(map(str, described["config"]["labels"]))
         return ModelVersion(
             name=folder.name,
             weights_hash=str(described["weights_sha256"]),
-            labels=tuple(map(str, described["config"]["labels"])),
+            labels=labels,
             extractors={m: str(metadata["extractors"][m]) for m in MODALITIES},
             trained=metadata["trained"] is True,
             config=described["config"],
             path=folder,
             ancestry=ancestry_of(metadata),
+            thresholds=dict(zip(labels, thresholds_of(metadata, labels), strict=True)),
         )
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise UsageError(

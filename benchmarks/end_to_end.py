@@ -30,7 +30,7 @@ from annotator.clipwork import Tools
 from annotator.datasets import open_dataset
 from annotator.features.extractor import load_extractor, pool_blocks
 from annotator.features.sound import SAMPLE_RATE
-from annotator.learning.card import open_model, thresholds_of
+from annotator.learning.card import open_model
 from annotator.learning.dataset import Example
 from annotator.metrics.multilabel import accuracy
 from annotator.predict import Predictor
@@ -178,7 +178,7 @@ def compare(work: Path, count: int, seed: int, model: str | None) -> bool:
                                     "--resamples", 0, "--format", "json"))  # fmt: skip
     print(f"annotate eval, cached features: Jaccard {_accuracy_in(evaluated):.4f}")
 
-    thresholds = thresholds_of(open_model(version.path), DEFAULT_LABELS)
+    thresholds = [version.thresholds[label] for label in DEFAULT_LABELS]
     by_file = exported(out, recipes)
     tools = load_tools(version)
     clips = [direct_features(recipe, tools) for recipe in recipes]

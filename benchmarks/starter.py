@@ -21,8 +21,9 @@ import torch
 from annotator.datasets import open_dataset
 from annotator.experiments.corruption_curves import corrupt_test
 from annotator.learning.answers import answer
-from annotator.learning.card import open_model, thresholds_of
+from annotator.learning.card import open_model
 from annotator.learning.dataset import TEST, VALID, Dataset
+from annotator.learning.facts import thresholds_of
 from annotator.metrics.bootstrap import Interval, bootstrap
 from annotator.metrics.evaluate import Answers
 from annotator.metrics.inputs import Array, counts
@@ -168,7 +169,7 @@ def several_rows(
 ) -> Rows:
     """Of the corpora with several emotions a clip."""
     rows = [["several emotions", "clips", "macro-F1", "at thresholds of its own", "mean AP"]]
-    thresholds = thresholds_of(model, model.network.config.labels)
+    thresholds = thresholds_of(model.metadata, model.network.config.labels)
     for name in SEVERAL:
         valid = read_part(model, corpus / "parts" / name, VALID).answers
         own = f1_thresholds(valid.probability, np.where(valid.target > 0, 1.0, 0.0))
@@ -190,7 +191,7 @@ def one_rows(parts: Mapping[str, Part], resamples: int) -> Rows:
 def gain_rows(parts: Mapping[str, Part], model: Checkpoint, resamples: int) -> Rows:
     """What the uncertainties are worth on each corpus."""
     rows = [["AUGRC, gain over random", *UNCERTAINTIES, "variance less entropy"]]
-    thresholds = thresholds_of(model, model.network.config.labels)
+    thresholds = thresholds_of(model.metadata, model.network.config.labels)
     for name, part in parts.items():
         rows.append([name, *map(text, gains(part, thresholds, resamples).values())])
     return rows

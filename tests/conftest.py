@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from hypothesis import HealthCheck, settings
 from sqlalchemy import URL
 
 import s3_server
@@ -19,6 +20,12 @@ from toy_corpus import ARGUMENTS, write_parquet
 REPOSITORY = Path(__file__).resolve().parent.parent
 RUNNING = os.environ.get("ANNOTATE_TEST_LABEL_STUDIO")
 STATE = Path(RUNNING).resolve() if RUNNING else None
+
+# How long an example takes says how busy the machine is.
+settings.register_profile(
+    "untimed", settings(), deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("untimed")
 
 
 @pytest.fixture(autouse=True)

@@ -183,20 +183,17 @@ def _contents(
         UsageError: people's are asked for, and nobody has answered.
     """
     from annotator.export.contents import Contents
-    from annotator.learning.card import open_model, thresholds_of
 
     answered = store.has_answers()
     if whose == "human" and not answered:
         raise UsageError(NOBODY)
     people = whose in {"human", "both"} or (whose is None and answered)
-    thresholds: list[float] = []
-    if (hard or style == "webvtt") and whose != "human":
-        thresholds = thresholds_of(open_model(model.path), model.labels)
+    decides = (hard or style == "webvtt") and whose != "human"
     return Contents(
         model=None if whose == "human" else model,
         projects={p.project_id: p.labels for p in store.projects()} if people else None,
         hard=hard,
-        thresholds=dict(zip(model.labels, thresholds, strict=False)),
+        thresholds=model.thresholds if decides else {},
     )
 
 

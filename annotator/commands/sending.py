@@ -49,9 +49,10 @@ def review(
     """
     from annotator.labelstudio import export as reviews
     from annotator.labelstudio.hosting import NOWHERE, hosting, local_files
+    from annotator.labelstudio.interface import interface
+    from annotator.labelstudio.payload import Sent
     from annotator.labelstudio.projects import Wanted
     from annotator.labelstudio.server import Server, account
-    from annotator.outgoing import shared
     from annotator.review_console import counting
 
     if ranking.top is None:
@@ -75,7 +76,7 @@ def review(
         raise UsageError(NOWHERE)
     place = place or local_files(workspace.root, workspace.excerpts.name)
     server = Server(found) if found else None
-    sent = shared(model, ranking.by, shown=asked.shown)
+    sent = Sent(interface(model.labels), model, model.thresholds, ranking.by, asked.shown)
     count = len(chosen.clips)
     with counting("cutting clips", count) as progress:
         parcel = reviews.pack(wanted, sent, place, chosen, os.cpu_count() or 1, progress)

@@ -24,7 +24,6 @@ from annotator.experiments.corruption_verdicts import (
 from annotator.experiments.corruption_words import WordCorruption, word_corruptions
 from annotator.experiments.diagnosis_finding import plain
 from annotator.learning.answers import answer
-from annotator.learning.card import thresholds_of
 from annotator.learning.corruption import (
     CORRUPTIONS,
     Scale,
@@ -34,6 +33,7 @@ from annotator.learning.corruption import (
 )
 from annotator.learning.dataset import TRAIN, Dataset, Example, check
 from annotator.learning.evaluation import demand_fit
+from annotator.learning.facts import thresholds_of
 from annotator.metrics.bootstrap import RESAMPLES, bootstrap
 from annotator.metrics.evaluate import Answers
 from annotator.metrics.inputs import Array, mean_clips, mean_labels
@@ -157,7 +157,7 @@ def corrupt_test(
     examples = dataset.split(split)
     test = _Test(
         network=model.network.to(device),
-        thresholds=np.array(thresholds_of(model, dataset.labels)),
+        thresholds=np.array(thresholds_of(model.metadata, dataset.labels)),
         prior=np.stack([e.target for e in dataset.split(TRAIN)]),
         strengths=(0.0, *strengths),
         device=device,

@@ -16,9 +16,10 @@ from annotator.acquisition import scores
 from annotator.errors import UsageError
 from annotator.experiments.label_names import Matched, match_labels
 from annotator.learning.answers import answer
-from annotator.learning.card import open_model, table, thresholds_of
+from annotator.learning.card import open_model
 from annotator.learning.dataset import TRAIN, VALID, Dataset, Example, check
 from annotator.learning.evaluation import demand_fit
+from annotator.learning.facts import table, thresholds_of
 from annotator.learning.settings import Settings, override
 from annotator.learning.training import fingerprint
 from annotator.metrics.bootstrap import RESAMPLES
@@ -105,7 +106,7 @@ def crosseval(
         answer(model.network.to(device), usable, device),
         [place for place, source in enumerate(sources) if source],
     )
-    thresholds = thresholds_of(model, answers.labels)
+    thresholds = thresholds_of(model.metadata, answers.labels)
     evaluation = evaluate(answers, thresholds=thresholds, resamples=resamples)
     left_out = len(given) - len(usable)
     return CrossEvaluation(dataset.name, matched, unseen, left_out, verified, evaluation)

@@ -23,9 +23,9 @@ from annotator.experiments.diagnosis_propagation import (
 from annotator.experiments.diagnosis_queue import stale_queue
 from annotator.experiments.diagnosis_variance import variance_collapse
 from annotator.experiments.latents import distributions, encode, some
-from annotator.learning.card import thresholds_of
 from annotator.learning.dataset import VALID, Dataset, check
 from annotator.learning.evaluation import demand_fit
+from annotator.learning.facts import thresholds_of
 from annotator.metrics.thresholds import f1_thresholds
 from lddu_model import Checkpoint
 
@@ -89,7 +89,7 @@ def diagnose(
     check(dataset, dict.fromkeys((split, VALID)))
     demand_fit(model, dataset)
     network = model.network.to(device)
-    thresholds = thresholds_of(model, dataset.labels)
+    thresholds = thresholds_of(model.metadata, dataset.labels)
     valid = encode(network, some(dataset.split(VALID), clips, seed), device)
     examples = some(dataset.split(split), clips, seed)
     latents = valid if split == VALID else encode(network, examples, device)

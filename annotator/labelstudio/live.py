@@ -18,7 +18,8 @@ from threading import Lock
 from annotator.features.cache import FeatureCache
 from annotator.labelstudio.interface import Interface, interface
 from annotator.labelstudio.payload import Json, Sent, prediction, sample_of, version_of
-from annotator.learning.card import open_model, thresholds_of
+from annotator.learning.card import open_model
+from annotator.learning.facts import thresholds_of
 from annotator.predict import Predictor, choose_device
 from annotator.store.engine import Store
 from annotator.store.records import SCORES, ClipScores, KnownClip, ModelFacts
@@ -75,7 +76,7 @@ def open_answering(store: Store, cache: FeatureCache, model: ModelFacts, device:
         model_id=store.register_model(model),
         model=model,
         shape=interface(labels),
-        thresholds=dict(zip(labels, thresholds_of(checkpoint, labels), strict=True)),
+        thresholds=dict(zip(labels, thresholds_of(checkpoint.metadata, labels), strict=True)),
         predictor=Predictor(checkpoint.network, chosen),
     )
 

@@ -1,6 +1,5 @@
 """What is known of a trained model: written beside its weights, and read with them."""
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +9,6 @@ from annotator.features.extractor import DEFAULT_EXTRACTORS, extractor_spec
 from annotator.learning.dataset import Dataset
 from annotator.learning.settings import Settings
 from annotator.metrics.evaluate import Evaluation
-from annotator.metrics.thresholds import DEFAULT
 from annotator.types import MODALITIES
 from lddu_model import Checkpoint, load
 
@@ -53,35 +51,6 @@ def open_model(folder: Path) -> Checkpoint:
         raise UsageError(
             f"no model in {folder} ({error}): name a folder that `annotate train` wrote"
         ) from error
-
-
-def table(facts: Mapping[str, Any], name: str) -> Mapping[str, Any]:
-    """A part of a model's description, empty if there is none.
-
-    Raises:
-        UsageError: it is something else.
-    """
-    found = facts.get(name, {})
-    if not isinstance(found, Mapping):
-        raise UsageError(
-            f"the model's description is damaged: {name} must be an object; train it again"
-        )
-    return found
-
-
-def thresholds_of(model: Checkpoint, labels: tuple[str, ...]) -> list[float]:
-    """Those its training chose on its validation split; a model without any decides at 0.5.
-
-    Raises:
-        UsageError: the description is damaged.
-    """
-    chosen = table(model.metadata, "thresholds")
-    found = [chosen.get(label, DEFAULT) for label in labels]
-    if not all(isinstance(value, int | float) for value in found):
-        raise UsageError(
-            "the model's description is damaged: thresholds must be numbers; train it again"
-        )
-    return [float(value) for value in found]
 
 
 def git_revision(start: Path = Path(__file__)) -> str | None:

@@ -4,8 +4,8 @@ import torch
 
 from annotator.errors import UsageError
 from annotator.learning.answers import answer
-from annotator.learning.card import table, thresholds_of
 from annotator.learning.dataset import FOREIGN, Dataset, check
+from annotator.learning.facts import table, thresholds_of
 from annotator.metrics.evaluate import Evaluation, evaluate
 from lddu_model import Checkpoint
 
@@ -35,7 +35,7 @@ def evaluate_model(
     check(dataset, [split])
     examples = dataset.split(split)
     demand_fit(model, dataset)
-    thresholds = thresholds_of(model, dataset.labels)
+    thresholds = thresholds_of(model.metadata, dataset.labels)
     answers = answer(model.network.to(device), examples, device)
     return evaluate(answers, thresholds=thresholds, resamples=resamples, seed=seed)
 

@@ -6,14 +6,15 @@ from contextlib import closing
 
 from annotator.errors import UsageError
 from annotator.labelstudio import export as reviews
+from annotator.labelstudio import payload
 from annotator.labelstudio.export import Parcel
 from annotator.labelstudio.failures import ServerFault
+from annotator.labelstudio.interface import interface
 from annotator.labelstudio.projects import Wanted, known_project
 from annotator.labelstudio.server import Server
 from annotator.labelstudio.watch import pulls
 from annotator.loop.records import Answered, Round, Selected, Sent
 from annotator.loop.world import World, model_of, need
-from annotator.outgoing import shared
 from annotator.registry import ModelVersion
 from annotator.store.engine import Store
 from annotator.store.review_records import ReviewProject
@@ -104,7 +105,7 @@ def _packed(world: World, store: Store, model: ModelVersion, selected: Selected)
     with closing(store.clips(store.register_model(model), by, scores)) as clips:
         chosen = reviews.choose(clips, len(scores), frozenset(selected.audit))
     wanted = Wanted(asking.project, model.labels, asking.overlap, asking.shown)
-    sent = shared(model, by, shown=asking.shown)
+    sent = payload.Sent(interface(model.labels), model, model.thresholds, by, asking.shown)
     workers = os.cpu_count() or 1
     with world.observer.counting("cutting clips", len(chosen.clips)) as progress:
         parcel = reviews.pack(wanted, sent, world.hosting, chosen, workers, progress)

@@ -17,7 +17,6 @@ from numpy.typing import ArrayLike
 
 from annotator.datasets.answered import AnsweredClip, answered_clips
 from annotator.labels.annotators import majority
-from annotator.learning.card import open_model, thresholds_of
 from annotator.loop.records import Audited
 from annotator.metrics import multilabel
 from annotator.metrics.bootstrap import Interval, bootstrap
@@ -30,11 +29,7 @@ JACCARD = partial(multilabel.sample_jaccard, empty=1.0)  # right silence is righ
 
 
 def audited(store: Store, model: ModelVersion, clip_ids: Sequence[int]) -> Audited:
-    """What people's answers about the clips of an audit say of the model that they were drawn for.
-
-    Raises:
-        UsageError: the model's files are damaged.
-    """
+    """What people said about the clips of an audit says of the model that they were drawn for."""
     places = store.places(clip_ids)
     drawn = {(place.content_hash, place.bounds): place.clip_id for place in places.values()}
     clips = [
@@ -47,7 +42,7 @@ def audited(store: Store, model: ModelVersion, clip_ids: Sequence[int]) -> Audit
     probability = store.label_answers(store.register_model(model), ids)[0]
     known = ~np.isnan(probability).any(axis=1)
     answered = [clip for (_, clip), there in zip(clips, known, strict=True) if there]
-    thresholds = thresholds_of(open_model(model.path), model.labels)
+    thresholds = [model.thresholds[label] for label in model.labels]
     return estimate(probability[known], thresholds, answered, model.labels)
 
 

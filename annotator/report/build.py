@@ -6,7 +6,6 @@ from datetime import UTC, datetime
 
 from annotator import __version__, registry
 from annotator.errors import UsageError
-from annotator.learning.card import open_model, thresholds_of
 from annotator.registry import ModelVersion
 from annotator.report.clips import Gallery
 from annotator.report.corpus import corpus_section
@@ -58,13 +57,9 @@ def build(
         each: how many of the least and of the most certain clips.
         with_media: show and play these clips.
         progress: told how many more of `STEPS` + 2 × `each` steps are done.
-
-    Raises:
-        UsageError: the model's files are damaged.
     """
     model_id = store.register_model(model)
-    chosen = thresholds_of(open_model(model.path), model.labels)
-    thresholds = dict(zip(model.labels, chosen, strict=True))
+    thresholds = model.thresholds
     with Projector() as projector:
         gallery = Gallery(store, model_id, each, projector if with_media else None)
         survey = store.survey(model_id, thresholds, SAMPLE)

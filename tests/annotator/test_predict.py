@@ -57,7 +57,7 @@ def numbers(scores) -> list[float]:
 lengths = st.tuples(*[st.integers(0, 40)] * 3).filter(any)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.lists(lengths, min_size=2, max_size=6), st.randoms())
 def test_an_answer_does_not_depend_on_the_batch(shapes, random):
     clips = [clip(seed, *shape) for seed, shape in enumerate(shapes)]
@@ -164,7 +164,7 @@ def test_devices():
         choose_device("toaster")
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 @given(st.lists(lengths, min_size=1, max_size=4))
 def test_the_latent_is_the_mean_of_what_is_there(shapes):
     clips = [clip(seed, *shape) for seed, shape in enumerate(shapes)]

@@ -131,9 +131,7 @@ def test_exchanged_weights(saved):
     refused(saved, "not the file that model.json describes")
 
 
-@settings(
-    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(where=st.floats(0, 1, exclude_max=True), bit=st.integers(0, 7), cut=st.booleans())
 def test_damaged_weights(saved, tmp_path_factory, where, bit, cut):
     folder = tmp_path_factory.mktemp("damaged") / "model"

@@ -33,7 +33,7 @@ def expected(loss: ContrastiveLoss, rows: Tensor, classes: Tensor, temperature: 
     return value.item(), torch.autograd.grad(value, exact)[0]
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     queue=st.sampled_from([0, 1, 7, 40, BLOCK - 1, BLOCK, BLOCK + 1, 3 * BLOCK + 10]),
     sizes=st.lists(st.integers(2, 60), min_size=1, max_size=6),
@@ -67,7 +67,7 @@ def test_equals_the_full_matrix_over_several_chunks():
         torch.testing.assert_close(slope.double(), gradient, rtol=1e-4, atol=1e-8)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(
     queue=st.integers(1, 12 * BLOCK),
     sizes=st.lists(st.integers(1, 400), min_size=1, max_size=8),

@@ -45,9 +45,7 @@ def assert_same(out, row, alone):
 LENGTHS = st.tuples(*[st.integers(0, 12)] * 3).filter(any)
 
 
-@settings(
-    max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     lengths=st.lists(LENGTHS, min_size=1, max_size=3),
     extra=st.integers(0, 60),

@@ -45,9 +45,7 @@ ROW = st.tuples(
 )
 
 
-@settings(
-    max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(rows=st.lists(ROW, min_size=1, max_size=6))
 def test_reading_gives_what_was_written(rows, tmp_path_factory):
     everything = example(99, {"audio": 1, "text": 1}, [1, 0], 3)

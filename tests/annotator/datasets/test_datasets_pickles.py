@@ -64,7 +64,7 @@ plain = st.recursive(
 )
 
 
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=150)
 @given(value=plain, protocol=st.sampled_from(PROTOCOLS))
 def test_plain_data_of_every_protocol_comes_through(tmp_path_factory, value, protocol):
     path = tmp_path_factory.mktemp("p") / "data.pkl"
@@ -253,7 +253,7 @@ def test_there_is_a_limit_to_operations_and_size(tmp_path, monkeypatch):
         read_pickle(path)
 
 
-@settings(deadline=None, max_examples=100)
+@settings(max_examples=100)
 @given(data=st.data())
 def test_a_truncated_pickle_is_refused(tmp_path_factory, data):
     value = {"a": np.arange(20, dtype=np.float32), "id": ["x$_$1", "y"]}
@@ -264,7 +264,7 @@ def test_a_truncated_pickle_is_refused(tmp_path_factory, data):
         read_pickle(path)
 
 
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 @given(
     content=st.binary(max_size=60)
     | st.lists(

@@ -62,7 +62,7 @@ def test_a_blank_text_is_an_error(minilm, text):
         minilm.embed(text)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.text(min_size=1, max_size=60).filter(lambda text: text.strip()))
 def test_any_text_gives_finite_states(minilm, text):
     states = minilm.embed(text)

@@ -75,13 +75,13 @@ def test_probabilities_agree_with_the_reference_where_its_end_does_not_show():
     assert np.allclose(shared_speech_model().probabilities(whole)[:-1], theirs[:-1], atol=1e-4)
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(st.lists(st.integers(0, len(TALK)), max_size=12))
 def test_how_the_stream_is_cut_does_not_matter(cuts):
     assert detect(np.split(TALK, sorted(cuts))) == detect([TALK])
 
 
-@settings(max_examples=5, deadline=None)
+@settings(max_examples=5)
 @given(st.integers(150, 5_000))
 def test_nor_do_pieces_of_one_size_in_a_buffer_used_again(size):
     buffer = np.zeros(size, np.float32)

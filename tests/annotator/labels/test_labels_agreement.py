@@ -19,7 +19,7 @@ def numbers(value):
     return [value] if isinstance(value, (int, float)) else []
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(projects())
 def test_no_answers_give_a_number_that_is_none(votes):
     found = agreement(votes, LABELS, resamples=10)
@@ -28,7 +28,7 @@ def test_no_answers_give_a_number_that_is_none(votes):
     assert found.clips == len({vote.clip_id for vote in votes})
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.data(), projects())
 def test_the_order_of_votes_changes_nothing(data, votes):
     found = agreement(votes, LABELS, resamples=10)

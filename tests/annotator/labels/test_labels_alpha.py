@@ -141,7 +141,7 @@ def test_an_abstention_changes_nothing(votes):
     assert sets(joined) == sets(votes)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.data(), projects())
 def test_the_order_of_votes_changes_nothing_and_that_of_clips_only_the_draw(data, votes):
     clips = by_clip(votes, LABELS)

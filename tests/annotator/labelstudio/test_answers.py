@@ -239,7 +239,7 @@ def places(value: object, path: tuple[object, ...] = ()) -> list[tuple[object, .
     return [path, *(way for key, part in items for way in places(part, (*path, key)))]
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=500)
 @given(place=st.sampled_from(places(VALID)[1:]), value=JSON)
 def test_any_value_anywhere_is_read_or_refused(place, value):
     made = copy.deepcopy(VALID)
@@ -276,7 +276,7 @@ LABEL_SETS = st.lists(
 )  # fmt: skip
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(labels=LABEL_SETS, data=st.data())
 def test_what_is_picked_comes_out(labels, data):
     shape = interface(labels)

@@ -59,7 +59,7 @@ def check(xml: str, labels: list[str]) -> None:
     assert len(set(keys)) == len(keys)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(labels=LABEL_SETS)
 def test_any_labels_make_an_interface_that_says_them(labels):
     check(config(interface(labels)), labels)

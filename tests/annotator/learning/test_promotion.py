@@ -50,7 +50,7 @@ def test_who_is_a_little_better_by_chance_is_not_promoted():
     assert "not surely above 0" in found.reason
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(st.integers(0, 1000), st.sampled_from(["mean_average_precision", "macro_f1"]))
 def test_a_model_does_not_beat_itself(seed, measure):
     found = compared(judged(guess(seed)), judged(guess(seed)), measure)
@@ -59,7 +59,7 @@ def test_a_model_does_not_beat_itself(seed, measure):
     assert not found.collapsed
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(st.integers(0, 1000), st.integers(0, 1000))
 def test_of_two_models_at_most_one_beats_the_other(one, other):
     there = compared(judged(guess(one)), judged(guess(other)))

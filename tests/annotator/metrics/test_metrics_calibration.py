@@ -107,7 +107,7 @@ def test_a_calibrated_model_has_almost_no_error(binning):
 
 
 @given(answers())
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_scikit_learn_agrees_on_brier_and_log_loss(pair):
     p, y = pair
     p = np.clip(p, 0.01, 0.99)

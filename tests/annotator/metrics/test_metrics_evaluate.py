@@ -49,7 +49,7 @@ def same(found, expected, but=frozenset()):
 
 
 @given(st.integers(0, 10_000), st.lists(st.integers(0, 3), min_size=12, max_size=12))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_a_weight_is_a_number_of_copies(seed, weight):
     answers = made(seed, 12)
     copies = taken(answers, np.repeat(np.arange(12), weight))
@@ -58,7 +58,7 @@ def test_a_weight_is_a_number_of_copies(seed, weight):
 
 
 @given(st.integers(0, 10_000))
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 def test_the_order_of_the_clips_is_nothing(seed):
     answers = made(seed)
     shuffled = taken(answers, np.random.default_rng(seed).permutation(30))

@@ -69,7 +69,7 @@ def test_counts_are_those_of_sets(pair, cut):
 
 
 @given(answers(HARD))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_scikit_learn_agrees(pair):
     p, y = pair
     chosen = (p >= 0.5).astype(int)
@@ -93,7 +93,7 @@ def test_scikit_learn_agrees(pair):
 
 
 @given(answers())
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_scikit_learn_agrees_on_average_precision_and_uar(pair):
     p, y = pair
     found, uar = average_precision(p, y), count(p, y).uar

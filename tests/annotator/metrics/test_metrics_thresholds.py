@@ -31,7 +31,7 @@ def test_no_threshold_has_a_better_f1(pair):
 
 
 @given(answers())
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_no_thresholds_have_a_better_micro_f1(pair):
     found = micro_f1_thresholds(*pair)
     present = (pair[1] >= 0.5).any(axis=0)

@@ -182,5 +182,5 @@ class ClaimMachine(RuleBasedStateMachine):
 def test_any_order_of_claims(world, clock):
     run_state_machine_as_test(
         type("Machine", (ClaimMachine,), {"world": world, "clock": clock}),
-        settings=settings(max_examples=12, stateful_step_count=20, deadline=None),
+        settings=settings(max_examples=12, stateful_step_count=20),
     )

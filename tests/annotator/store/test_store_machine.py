@@ -170,5 +170,5 @@ def test_any_order_of_steps(open_world, fresh_place, make_segment, make_result):
     makers = {name: staticmethod(maker) for name, maker in made.items()}
     run_state_machine_as_test(
         type("Machine", (StoreMachine,), makers),
-        settings=settings(max_examples=12, stateful_step_count=20, deadline=None),
+        settings=settings(max_examples=12, stateful_step_count=20),
     )

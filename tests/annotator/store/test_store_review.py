@@ -229,7 +229,7 @@ def test_any_order_of_pushes_and_pulls(open_world, fresh_place, make_segment):
     makers = {name: staticmethod(maker) for name, maker in made.items()}
     run_state_machine_as_test(
         type("Machine", (ReviewMachine,), makers),
-        settings=settings(max_examples=15, stateful_step_count=30, deadline=None),
+        settings=settings(max_examples=15, stateful_step_count=30),
     )
 
 
