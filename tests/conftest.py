@@ -28,6 +28,11 @@ settings.register_profile(
 settings.load_profile("untimed")
 
 
+def pytest_collection_modifyitems(items):
+    """The slow files first, or one of them would be left to a worker when all else is done."""
+    items.sort(key=lambda item: item.get_closest_marker("slow") is None)
+
+
 @pytest.fixture(autouse=True)
 def own_folder(tmp_path, monkeypatch):
     """No test sees the caller's workspace, and none leaves anything in the checkout."""

@@ -17,6 +17,8 @@ from loop_world import LoopWorld
 from reviewed_world import QUICK
 from scripted_server import picks
 
+pytestmark = pytest.mark.slow
+
 URL, KEY, ROOT = (
     "LABEL_STUDIO_URL",
     "LABEL_STUDIO_API_KEY",

@@ -14,6 +14,8 @@ from annotator.labelstudio.server import Account, Server
 from annotator.store.engine import open_store
 from commands import annotate, start
 
+pytestmark = pytest.mark.slow
+
 CLIPS = 4
 
 

@@ -10,6 +10,8 @@ import media_samples
 from annotator.registry import STARTER
 from commands import annotate, count, kill, rows, start
 
+pytestmark = pytest.mark.slow
+
 TOLERANCE = 1e-5  # sums of other batches' float32; the stored features themselves are the same
 
 

@@ -11,6 +11,8 @@ import pytest
 
 import media_samples
 
+pytestmark = pytest.mark.slow
+
 REPOSITORY = Path(__file__).resolve().parents[2]
 
 

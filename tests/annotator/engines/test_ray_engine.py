@@ -29,7 +29,7 @@ from commands import annotate, count, kill, rows, start
 ray = pytest.importorskip("ray")
 cluster_utils = pytest.importorskip("ray.cluster_utils")
 
-pytestmark = pytest.mark.timeout(120)
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 TOLERANCE = 1e-5  # of other batches' float32; features and all else have to be the same

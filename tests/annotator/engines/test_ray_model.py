@@ -14,7 +14,7 @@ from annotator.workspace import open_workspace
 
 ray = pytest.importorskip("ray")
 
-pytestmark = pytest.mark.timeout(120)
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 GPUS = 2

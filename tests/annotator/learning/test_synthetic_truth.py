@@ -11,7 +11,7 @@ from synthetic_truth import WORLD, measure
 
 CLIPS = 4000
 
-pytestmark = pytest.mark.usefixtures("one_thread")
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("one_thread")]
 
 
 @pytest.fixture(autouse=True, scope="module")
