@@ -19,7 +19,7 @@ demo: .venv/installed
 
 # A thread a worker: more would only wait for each other. The order is that of tests/conftest.py.
 test: .venv/installed
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder --durations 25
 
 # What fails first, in a fraction of the time.
 quick: .venv/installed

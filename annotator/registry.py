@@ -196,9 +196,12 @@ def extractors_of(version: ModelVersion) -> dict[Modality, str]:
         except UsageError:
             ours = "none of that name"
         if wanted != ours:
+            remedy = "take another with --model, or train it on these"
+            if version.name == STARTER:
+                remedy = "`annotate models import starter --name NAME` has the one that ships now"
             raise UsageError(
                 f"model {version.name!r} was trained on {modality} features of {wanted!r} and this "
-                f"installation has {ours!r}: take another with --model, or train it on these"
+                f"installation has {ours!r}: {remedy}"
             )
         names[modality] = name
     return names

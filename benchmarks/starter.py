@@ -22,7 +22,7 @@ from annotator.datasets import open_dataset
 from annotator.experiments.corruption_curves import corrupt_test
 from annotator.learning.answers import answer
 from annotator.learning.card import open_model
-from annotator.learning.dataset import TEST, VALID, Dataset
+from annotator.learning.dataset import TEST, TRAIN, VALID, Dataset
 from annotator.learning.facts import thresholds_of
 from annotator.metrics.bootstrap import Interval, bootstrap
 from annotator.metrics.evaluate import Answers
@@ -39,6 +39,7 @@ CPU = torch.device("cpu")
 SEVERAL = ("mosei", "goemotions")  # corpora whose clips have several emotions or none
 ONE = ("ravdess", "emodb", "ferplus")  # corpora whose clips have one or none
 UNCERTAINTIES = ("variance", "entropy")
+COPY = "#"  # in the name of a copy that was changed to train on
 
 Measures = Mapping[str, Interval]
 Rows = list[list[str]]
@@ -46,7 +47,7 @@ Rows = list[list[str]]
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """One source of the starter's corpus and what the model says of its test split."""
+    """One source of the starter's corpus and what the model says of a split of it."""
 
     dataset: Dataset
     answers: Answers
@@ -55,10 +56,11 @@ class Part:
 
 
 def read_part(model: Checkpoint, folder: Path, split: str = TEST) -> Part:
-    """Read a corpus and ask the model."""
+    """Read a corpus without changed copies and ask the model."""
     dataset = open_dataset(folder)
-    answers = answer(model.network, dataset.split(split), CPU)
-    known = np.stack([e.target for e in dataset.split(split)]).max(axis=0) > 0
+    examples = [e for e in dataset.split(split) if COPY not in e.id]
+    answers = answer(model.network, examples, CPU)
+    known = np.stack([e.target for e in examples]).max(axis=0) > 0
     chosen = choice(np.where(known, answers.probability, 0))
     return Part(dataset, answers, chosen, choice(answers.target))
 
@@ -204,8 +206,13 @@ def main() -> None:
     parser.add_argument("--model", type=Path, default=SHIPPED / STARTER)
     parser.add_argument("--resamples", type=int, default=1000)
     parser.add_argument("--no-corruptions", action="store_true")
+    parser.add_argument("--learnt", action="store_true", help="only AUGRC, of what it learnt from")
     asked = parser.parse_args()
     model = open_model(asked.model)
+    if asked.learnt:
+        parts = {n: read_part(model, asked.corpus / "parts" / n, TRAIN) for n in (*SEVERAL, *ONE)}
+        print_table(gain_rows(parts, model, asked.resamples))
+        return
     parts = {n: read_part(model, asked.corpus / "parts" / n) for n in (*SEVERAL, *ONE)}
     print_table(several_rows(parts, model, asked.corpus, asked.resamples))
     print_table(one_rows(parts, asked.resamples))

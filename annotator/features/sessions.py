@@ -7,8 +7,8 @@ import onnxruntime
 WEIGHTS = Path(__file__).parent / "weights"
 
 
-def cpu_session(path: Path, threads: int = 1) -> onnxruntime.InferenceSession:
-    """A session of `path` on the CPU with `threads` threads, which sleep while they wait.
+def cpu_session(network: Path | bytes, threads: int = 1) -> onnxruntime.InferenceSession:
+    """A session of a network on the CPU with `threads` threads, which sleep while they wait.
 
     Spinning threads would take the cores from the decoder and from the other workers.
     """
@@ -16,4 +16,8 @@ def cpu_session(path: Path, threads: int = 1) -> onnxruntime.InferenceSession:
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    return onnxruntime.InferenceSession(
+        network if isinstance(network, bytes) else str(network),
+        options,
+        providers=["CPUExecutionProvider"],
+    )

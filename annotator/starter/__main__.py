@@ -19,7 +19,7 @@ from annotator.errors import UsageError
 from annotator.features.extractor import DEFAULT_EXTRACTORS, extractor_spec
 from annotator.learning.card import open_model
 from annotator.learning.dataset import TRAIN, VALID, Dataset, Example
-from annotator.starter import faces, speech, texts, trios
+from annotator.starter import encoder, faces, speech, texts, trios
 from annotator.starter.labels import LABELS
 from annotator.types import MODALITIES, Modality
 from lddu_model import save
@@ -75,6 +75,21 @@ def with_trios(parts: dict[str, Splits]) -> Splits:
 @click.group()
 def main() -> None:
     """Make the model that ships."""
+
+
+@main.command("text")
+@click.option("--data", type=click.Path(path_type=Path, file_okay=False), required=True)
+@click.option("--out", type=click.Path(path_type=Path, dir_okay=False), required=True)
+@click.option("--epochs", default=2, show_default=True)
+@click.option("--seed", default=0, show_default=True)
+def write_encoder(data: Path, out: Path, epochs: int, seed: int) -> None:
+    """Fine-tune the text encoder on the sentences in DATA and write its layers to OUT.
+
+    The run does not use them: see benchmarks/text_encoder.py.
+    """
+    for number, measured in enumerate(encoder.fine_tune(data, out, epochs, seed), start=1):
+        told = ", ".join(f"{name} {value:.3f}" for name, value in measured.items())
+        click.echo(f"epoch {number}: mean AP of what validates: {told}")
 
 
 @main.command("corpus")

@@ -2,6 +2,7 @@
 
 import csv
 import hashlib
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from functools import cache
@@ -45,6 +46,11 @@ def mosei(folder: Path) -> Iterator[Row]:
         video = row["video"]
         name = f"mosei {video}[{row['start_time']}-{row['end_time']}]"
         yield from _variants((name, f"mosei {video}", _split_of(video), row["text"], _present(row)))
+    yield from mosei_extra(folder)
+
+
+def mosei_extra(folder: Path) -> Iterator[Row]:
+    """The segments of extra_text.csv, with variants."""
     for row in _table(folder / "extra_text.csv"):
         name = f"mosei extra {row['file_name']}"
         yield from _variants((name, name, TRAIN, row["text"], _present(row)))
@@ -52,22 +58,34 @@ def mosei(folder: Path) -> Iterator[Row]:
 
 def goemotions(folder: Path) -> Iterator[Row]:
     """The comments with Ekman's emotions, at most MAX_OF_KIND of a set of labels to train on."""
-    names = (folder / "labels.txt").read_text(encoding="utf-8").split()
+    seen: Counter[tuple[bool, bytes]] = Counter()
+    valid = 0
+    for split, name, text, labels in comments(folder):
+        found = {EKMAN.get(label) for label in labels}
+        target = np.array([label in found for label in LABELS], np.float32)
+        kind = (split == TRAIN, target.tobytes())
+        seen[kind] += 1
+        valid += split == VALID
+        wanted = {TRAIN: seen[kind] <= MAX_OF_KIND, VALID: valid <= MAX_VALID, TEST: True}
+        if wanted[split]:
+            yield name, name, split, text, target, None
+
+
+def comments(folder: Path) -> Iterator[tuple[str, str, str, list[str]]]:
+    """Every comment of GoEmotions: split, name, text and its labels, of those in labels.txt."""
+    names = label_names(folder)
     for file in ("train", "dev"):
-        seen: dict[bytes, int] = {}
-        valid = 0
         with (folder / f"{file}.tsv").open(encoding="utf-8", newline="") as lines:
             rows = csv.reader(lines, delimiter="\t", quoting=csv.QUOTE_NONE)
             for number, (text, labels, comment) in enumerate(rows):
-                found = {EKMAN.get(names[int(place)]) for place in labels.split(",")}
-                target = np.array([label in found for label in LABELS], np.float32)
-                seen[target.tobytes()] = kind = seen.get(target.tobytes(), 0) + 1
                 split = TRAIN if file == "train" else (TEST, VALID)[number % DEV_TEST]
-                valid += split == VALID
-                wanted = {TRAIN: kind <= MAX_OF_KIND, VALID: valid <= MAX_VALID, TEST: True}
-                if wanted[split]:
-                    name = f"goemotions {comment}"
-                    yield name, name, split, text, target, None
+                found = [names[int(place)] for place in labels.split(",")]
+                yield split, f"goemotions {comment}", text, found
+
+
+def label_names(folder: Path) -> list[str]:
+    """The labels of a version of GoEmotions, its own or Ekman's, neutral among them."""
+    return (folder / "labels.txt").read_text(encoding="utf-8").split()
 
 
 def examples(rows: Sequence[Row], workers: int) -> dict[str, list[Example]]:

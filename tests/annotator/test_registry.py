@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from dataclasses import replace
 
 import pytest
 import torch
@@ -252,6 +253,13 @@ def test_damaged_weights_are_refused_when_they_are_loaded(workspace):
     weights.unlink()
     with pytest.raises(UsageError, match="'untrained' is damaged"):
         load_network(version)
+
+
+def test_a_workspace_with_an_older_starter_is_told_how_to_get_the_newer(workspace):
+    starter = choose(workspace, STARTER)
+    older = replace(starter, extractors={**starter.extractors, "text": "minilm@0"})
+    with pytest.raises(UsageError, match=r"minilm@0.*`annotate models import starter"):
+        extractors_of(older)
 
 
 def test_a_model_of_another_extractor_version_is_refused(workspace):
