@@ -41,6 +41,7 @@ FIRST_START_S = 600  # its migrations take 90 s on an idle machine
 START_S = 120  # 7 s on an idle machine
 STOP_S = 10  # then it is killed
 ATTEMPTS = 3  # ports tried
+PORT_TAKEN = "That port is already in use"  # Django's words
 
 SETTINGS = {
     "LABEL_STUDIO_LOCAL_FILES_SERVING_ENABLED": "true",
@@ -270,7 +271,7 @@ def _spawn(home: Home, folder: Path, port: int) -> "subprocess.Popen[bytes]":
         "LABEL_STUDIO_LOCAL_FILES_DOCUMENT_ROOT": str(folder / "media"),
     }
     program = home.environment / "bin" / "label-studio"
-    with (folder / "log").open("ab") as log:
+    with (folder / "log").open("wb") as log:
         return subprocess.Popen(
             [program, "start", "--no-browser", *where, *user, "--log-level", "WARNING"],
             cwd=folder,
@@ -283,10 +284,12 @@ def _spawn(home: Home, folder: Path, port: int) -> "subprocess.Popen[bytes]":
 
 
 def _answers(process: "subprocess.Popen[bytes]", port: int, patience: float, folder: Path) -> bool:
-    """Wait for it; False where it listens on another port, as it does when one is taken."""
+    """Wait for it; False where the port is taken: it listens on another, or gives up."""
     deadline = time.monotonic() + patience
     while time.monotonic() < deadline:
         if process.poll() is not None:
+            if PORT_TAKEN in _log(folder):
+                return False
             break
         ports = _listening(process.pid)
         if ports and port not in ports:
@@ -294,8 +297,12 @@ def _answers(process: "subprocess.Popen[bytes]", port: int, patience: float, fol
         if ports and _healthy(f"http://127.0.0.1:{port}"):
             return True
         time.sleep(0.1)
-    log = (folder / "log").read_text(errors="replace")[-2000:]
-    raise ServerError(f"Label Studio did not start in {patience} s:\n{log}")
+    raise ServerError(f"Label Studio did not start in {patience} s:\n{_log(folder)[-2000:]}")
+
+
+def _log(folder: Path) -> str:
+    """What the last process that was started there printed."""
+    return (folder / "log").read_text(errors="replace")
 
 
 def _family(pid: int) -> list[psutil.Process]:

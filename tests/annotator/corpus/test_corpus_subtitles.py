@@ -1,7 +1,5 @@
 """SRT and WebVTT as they are found in the wild, and text that is neither."""
 
-import time
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -175,12 +173,11 @@ def test_what_is_written_is_read_back(spans, is_vtt):
     assert sorted(track.cues, key=repr) == sorted(expected, key=repr)
 
 
+@pytest.mark.timeout(60)  # quadratic would take minutes
 @pytest.mark.parametrize("unit", ["<a", "<v ", "<v\t", "{\\", "&#1", " ", "\n", "00:", "\\"])
 def test_hostile_repetition_takes_linear_time(unit):
     text = "WEBVTT\n\n00:01.000 --> 00:02.000\n" + unit * 200_000
-    began = time.perf_counter()
     parse_subtitles(text)
-    assert time.perf_counter() - began < 3  # quadratic would take minutes
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "cp1252"])

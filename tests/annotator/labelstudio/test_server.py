@@ -3,6 +3,8 @@
 import json
 import os
 import socket
+import subprocess
+import sys
 import urllib.request
 
 import psutil
@@ -110,6 +112,16 @@ def test_a_server_that_would_move_to_another_port_is_started_again(
     assert set(psutil.Process().children(recursive=True)) == before
     with pytest.raises(OSError, match="refused"):
         _get(server, "/health")
+
+
+def test_a_server_that_gives_up_is_started_again_only_where_its_port_is_to_blame(tmp_path):
+    process = subprocess.Popen([sys.executable, "-c", ""])
+    process.wait()
+    (tmp_path / "log").write_text("Error: That port is already in use.\n")
+    assert not label_studio_server._answers(process, 1, 1, tmp_path)
+    (tmp_path / "log").write_text("Error: the disk is full\n")
+    with pytest.raises(ServerError, match="disk is full"):
+        label_studio_server._answers(process, 1, 1, tmp_path)
 
 
 def _check_that_a_second_personal_token_replaces_the_first(server: Server) -> None:
