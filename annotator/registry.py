@@ -309,6 +309,8 @@ def read_version(folder: Path) -> ModelVersion:
             ancestry=ancestry_of(metadata),
             thresholds=dict(zip(labels, thresholds_of(metadata, labels), strict=True)),
         )
+    except UsageError as error:
+        raise UsageError(f"{folder}: {error}") from error
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise UsageError(
             f"the model in {folder} is damaged ({type(error).__name__}: {error}): "

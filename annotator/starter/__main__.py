@@ -72,6 +72,12 @@ def with_trios(parts: dict[str, Splits]) -> Splits:
     return whole
 
 
+def _demand(data: Path, *sources: str) -> None:
+    for name in sources:
+        if not (data / name).is_dir():
+            raise click.UsageError(f"{data} holds no {name}: expected {', '.join(sources)}")
+
+
 @click.group()
 def main() -> None:
     """Make the model that ships."""
@@ -87,6 +93,8 @@ def write_encoder(data: Path, out: Path, epochs: int, seed: int) -> None:
 
     The run does not use them: see benchmarks/text_encoder.py.
     """
+    _demand(data, "mosei", "goemotions")
+    out.parent.mkdir(parents=True, exist_ok=True)  # before the minutes of training
     for number, measured in enumerate(encoder.fine_tune(data, out, epochs, seed), start=1):
         told = ", ".join(f"{name} {value:.3f}" for name, value in measured.items())
         click.echo(f"epoch {number}: mean AP of what validates: {told}")
@@ -98,9 +106,7 @@ def write_encoder(data: Path, out: Path, epochs: int, seed: int) -> None:
 @click.option("--workers", default=2, show_default=True)
 def write_corpus(data: Path, out: Path, workers: int) -> None:
     """Read the sources in DATA, extract their features and write the corpus to OUT."""
-    for name in SOURCES:
-        if not (data / name).is_dir():
-            raise click.UsageError(f"{data} holds no {name}: expected {', '.join(SOURCES)}")
+    _demand(data, *SOURCES)
     parts: dict[str, Splits] = {}
     for name in SOURCES:
         parts[name] = source_splits(name, data, workers)

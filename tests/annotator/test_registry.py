@@ -255,6 +255,16 @@ def test_damaged_weights_are_refused_when_they_are_loaded(workspace):
         load_network(version)
 
 
+def test_damaged_thresholds_are_told_with_the_model_they_are_of(workspace):
+    copy(workspace, "odd")
+    file = workspace.models / "odd" / "model.json"
+    described = json.loads(file.read_text())
+    described["metadata"]["thresholds"] = {"happy": "high"}
+    file.write_text(json.dumps(described))
+    with pytest.raises(UsageError, match=r"odd: .*thresholds must be numbers"):
+        choose(workspace, "odd")
+
+
 def test_a_workspace_with_an_older_starter_is_told_how_to_get_the_newer(workspace):
     starter = choose(workspace, STARTER)
     older = replace(starter, extractors={**starter.extractors, "text": "minilm@0"})

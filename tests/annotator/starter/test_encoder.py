@@ -100,6 +100,12 @@ def test_what_it_writes_is_what_the_run_computes_with(tuned):
     assert np.abs(after - before).max() > 0.05
 
 
+def test_a_folder_without_the_sources_is_refused(tmp_path):
+    given = ["text", "--data", str(tmp_path), "--out", str(tmp_path / "a.safetensors")]
+    done = CliRunner().invoke(main, given)
+    assert (done.exit_code, "holds no mosei" in done.output) == (2, True)
+
+
 def test_the_same_seed_gives_the_same_weights(data, tmp_path):
     before = torch.get_num_threads()
     torch.set_num_threads(1)
