@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from pathlib import Path
 
+import psutil
 import pytest
 
 import media_samples
@@ -30,3 +31,10 @@ class Samples:
 @pytest.fixture(scope="session")
 def samples(tmp_path_factory) -> Samples:
     return Samples(tmp_path_factory.mktemp(FOLDER))
+
+
+@pytest.fixture
+def started() -> Callable[[], set[psutil.Process]]:
+    """Tells the child processes that came during this test; earlier tests may have left theirs."""
+    before = set(psutil.Process().children())
+    return lambda: set(psutil.Process().children()) - before

@@ -270,22 +270,22 @@ def test_impossible_bounds(samples):
         list(decode(path, probe(path), start_ms=500, end_ms=500))
 
 
-def test_closing_ends_ffmpeg(samples):
+def test_closing_ends_ffmpeg(samples, started):
     path = samples.video("long.mp4", seconds=8)
     before = open_descriptors()
     with closing(decode(path, probe(path), fps=25)) as pieces:
         next(pieces)
-        assert len(psutil.Process().children()) == 1
-    assert psutil.Process().children() == []
+        assert len(started()) == 1
+    assert not started()
     assert open_descriptors() == before
 
 
-def test_an_error_of_the_caller_ends_ffmpeg(samples):
+def test_an_error_of_the_caller_ends_ffmpeg(samples, started):
     path = samples.video("long.mp4", seconds=8)
     with pytest.raises(KeyError), closing(decode(path, probe(path))) as pieces:
         for _ in pieces:
             raise KeyError
-    assert psutil.Process().children() == []
+    assert not started()
 
 
 def open_descriptors():
@@ -299,13 +299,13 @@ def pretend_ffmpeg(tmp_path, monkeypatch, text):
     monkeypatch.setenv("ANNOTATE_FFMPEG", str(program))
 
 
-def test_an_ffmpeg_that_hangs_is_given_up(samples, tmp_path, monkeypatch):
+def test_an_ffmpeg_that_hangs_is_given_up(samples, tmp_path, monkeypatch, started):
     path = samples.video("plain.mp4")
     pretend_ffmpeg(tmp_path, monkeypatch, "exec sleep 60")
     monkeypatch.setattr("annotator.media.process.STALL_S", 0.2)
     with pytest.raises(StageFailure, match=r"decode: ffmpeg gave nothing for 0\.2 s"):
         list(decode(path, probe(path)))
-    assert psutil.Process().children() == []
+    assert not started()
 
 
 def test_an_ffmpeg_that_talks_forever_is_given_up(samples, tmp_path, monkeypatch):

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import av
 import numpy as np
-import psutil
 import pytest
 
 import media_samples
@@ -320,27 +319,27 @@ def test_a_full_disk_is_not_the_clip_s_fault(samples, tmp_path, monkeypatch):
     assert leftovers(tmp_path) == []
 
 
-def test_an_ffmpeg_that_hangs_is_given_up(samples, tmp_path, monkeypatch):
+def test_an_ffmpeg_that_hangs_is_given_up(samples, tmp_path, monkeypatch, started):
     source = samples.video("plain.mp4")
     info = probe(source)
     pretend_ffmpeg(tmp_path, monkeypatch, "exec sleep 60")
     monkeypatch.setattr("annotator.media.process.STALL_S", 0.2)
     with pytest.raises(StageFailure, match="gave nothing"):
         cut(source, info, 0, 3_000, tmp_path / "out.mp4")
-    assert psutil.Process().children() == []
+    assert not started()
 
 
-def test_an_interrupt_ends_ffmpeg_and_leaves_no_draft(samples, tmp_path, monkeypatch):
+def test_an_interrupt_ends_ffmpeg_and_leaves_no_draft(samples, tmp_path, monkeypatch, started):
     source = samples.video("plain.mp4")
 
     def interrupted(_self):
-        assert len(psutil.Process().children()) == 1
+        assert len(started()) == 1
         raise KeyboardInterrupt
 
     monkeypatch.setattr("annotator.media.process.FFmpeg.read", interrupted)
     with pytest.raises(KeyboardInterrupt):
         cut(source, probe(source), 0, 3_000, tmp_path / "out.mp4")
-    assert psutil.Process().children() == []
+    assert not started()
     assert list(tmp_path.iterdir()) == []
 
 
