@@ -61,6 +61,7 @@ ROWS: dict[str, tuple[str, ...]] = {
     "fusion by difficulty": ("network.fusion=difficulty",),
     "with corruption": ("train.corruption=0.15",),
     "with label residual": ("network.label_residual=true",),
+    "without recalibration": ("train.recalibrate=0",),
 }
 
 

@@ -25,6 +25,7 @@ from lddu_model.network import Output
 from lddu_model.packing import indices
 
 Calibration = Literal["error", "released"]
+ErrorOf = Literal["direct", "final"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,6 +45,7 @@ class LossConfig:
     absent_classes: bool = True  # whether absent labels form classes of their own, as released
     calibration: Calibration = "error"  # or the released one, which never sees the labels
     error_temperature: float = 0.2  # of the errors' softmax in the calibration
+    error_of: ErrorOf = "direct"  # whose error σ is to tell: ŷ_dir's, as published, or ŷ's
 
     def __post_init__(self) -> None:
         for name in ("gamma", "beta", "lambda_", "intensity"):
@@ -51,6 +53,8 @@ class LossConfig:
                 raise ValueError(f"{name} must be 0 or more, got {getattr(self, name)!r}")
         if self.calibration not in get_args(Calibration):
             raise ValueError(f"calibration must be error or released, got {self.calibration!r}")
+        if self.error_of not in get_args(ErrorOf):
+            raise ValueError(f"error_of must be direct or final, got {self.error_of!r}")
         if not self.error_temperature > 0:
             raise ValueError(f"error_temperature must be above 0, got {self.error_temperature!r}")
 
@@ -185,7 +189,8 @@ class Objective(nn.Module):
         """Half of it is due to this step's errors, half to those of earlier epochs."""
         if self.config.calibration == "released":
             return released_calibration(output.sigma, output.p_direct)
-        error = expected_error(output.p_direct.detach(), y)
+        p = output.p_direct if self.config.error_of == "direct" else output.probability
+        error = expected_error(p.detach(), y)
         before = self.history.mean[index]
         kept = indices(clean, index.device)
         self.history.update(index[kept], error[kept])

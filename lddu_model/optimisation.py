@@ -23,6 +23,15 @@ def layer_of(parameter: str) -> str:
     return next(layer for layer, parts in LAYERS.items() if part in parts)
 
 
+def of_sigma(parameter: str) -> bool:
+    """Whether a parameter of `LDDU` serves σ and the answer from it alone.
+
+    >>> of_sigma("latent.text.log_variance.weight"), of_sigma("latent.text.mu.weight")
+    (True, False)
+    """
+    return ".log_variance." in parameter or parameter.startswith("head_sigma.")
+
+
 def adamw(
     network: nn.Module,
     learning_rate: float,

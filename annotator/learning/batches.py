@@ -26,7 +26,9 @@ def lengths_of(examples: Sequence[Example]) -> Index:
     )
 
 
-def epoch_batches(lengths: Index, size: int, seed: int, epoch: int, least: int = 1) -> list[Index]:
+def epoch_batches(
+    lengths: Index, size: int, seed: int, epoch: int, least: int = 1, pool: int = POOL
+) -> list[Index]:
     """Every example once, in batches of like length in random order.
 
     Args:
@@ -35,6 +37,7 @@ def epoch_batches(lengths: Index, size: int, seed: int, epoch: int, least: int =
         seed: of the whole training.
         epoch: which is shuffled.
         least: a last batch smaller than this joins another; at most `size`.
+        pool: batches that are sorted by length together; 1 for batches of any lengths.
 
     >>> batches = epoch_batches(np.ones((5, 3), dtype=np.int64), size=2, seed=0, epoch=0, least=2)
     >>> sorted(map(len, batches)), sorted(np.concatenate(batches).tolist())
@@ -44,8 +47,8 @@ def epoch_batches(lengths: Index, size: int, seed: int, epoch: int, least: int =
     order = random.permutation(len(lengths))
     steps = lengths.sum(axis=1)
     batches: list[Index] = []
-    for pool in _parts(order, size * POOL):
-        batches += _parts(pool[np.argsort(steps[pool], kind="stable")], size)
+    for part in _parts(order, size * pool):
+        batches += _parts(part[np.argsort(steps[part], kind="stable")], size)
     small = [batch for batch in batches if len(batch) < least]
     batches = [batch for batch in batches if len(batch) >= least]
     if batches and small:

@@ -55,6 +55,7 @@ class TrainSettings:
     epochs: int = 30
     patience: int = 5  # epochs without a better validation before training ends; 0: never
     batch: int = 64
+    bucketed: bool = True  # batches of clips of like length, which is faster
     accumulate: int = 1  # batches before a step of the optimiser
     learning_rate: float = 2e-4
     warmup: float = 0.1  # share of all steps, linear; a cosine to zero follows
@@ -63,6 +64,7 @@ class TrainSettings:
     average: float = 0.0  # decay a step of the weights' moving average, which is kept; 0: none
     modality_dropout: float = 0.0  # chance to hide a modality; one always stays
     corruption: float = 0.0  # chance to corrupt a modality's features, for σ to learn
+    recalibrate: int = 3  # epochs at the end in which σ alone learns, the errors of what is shown
     weigh_raters: bool = False  # a clip counts in the cross-entropies as often as it has raters
     balance: Balance = "none"  # weight of positives: 1, √(negatives/positives), or all of it
     criterion: Criterion = "mean_average_precision"  # of the validation split
@@ -70,7 +72,7 @@ class TrainSettings:
     def __post_init__(self) -> None:
         for name in ("epochs", "batch", "accumulate"):
             _demand(name, getattr(self, name), getattr(self, name) >= 1, "1 or more")
-        for name in ("seed", "patience", "weight_decay"):
+        for name in ("seed", "patience", "recalibrate", "weight_decay"):
             _demand(name, getattr(self, name), getattr(self, name) >= 0, "0 or more")
         for name in ("learning_rate", "clip"):
             _demand(name, getattr(self, name), getattr(self, name) > 0, "above 0")

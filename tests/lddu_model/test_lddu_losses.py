@@ -187,6 +187,20 @@ def test_what_raters_quarrel_about_is_an_error_of_half(logit):
     torch.testing.assert_close(objective.history.mean, torch.tensor([[0.5, 1 - p]] * 4))
 
 
+@pytest.mark.parametrize("error_of", ["direct", "final"])
+def test_whose_error_sigma_is_to_tell(error_of):
+    torch.manual_seed(2)
+    output, objective = output_of(1.5), Objective(TINY, LossConfig(beta=0, error_of=error_of), 4)
+    output = replace(output, logit_mu=torch.randn(4, 2), logit_sigma=torch.randn(4, 2))
+    y = torch.tensor([[0.0, 1.0]] * 4)
+    found = objective(output, y, torch.arange(4)).calibration
+    p = {"direct": output.p_direct, "final": output.probability}[error_of]
+    torch.testing.assert_close(objective.history.mean, (p - y).abs())
+    spreads, known = spread(output.sigma_norm, output.present), torch.ones(4, 2) > 0
+    t = LossConfig().error_temperature
+    torch.testing.assert_close(found, ordinality_loss(spreads, (p - y).abs(), known, t))
+
+
 def test_history_is_the_mean_over_epochs():
     history, errors = ErrorHistory(5, 2), torch.rand(4, 3, 2)
     for error in errors:

@@ -188,7 +188,9 @@ def test_two_processes_have_the_loss_of_one(tmp_path):
 
 def test_early_stopping_keeps_the_best(tmp_path):
     watcher = Silent()
-    hasty = settings("train.epochs=40", "train.patience=2", "train.learning_rate=0.05")
+    hasty = settings(
+        "train.epochs=40", "train.patience=2", "train.learning_rate=0.05", "train.recalibrate=0"
+    )
     model = train(corpus(), hasty, tmp_path, device=CPU, watcher=watcher)
     best = max(epoch.score for epoch in watcher.epochs)
     assert len(watcher.epochs) == watcher.epochs[-1].number < 40

@@ -1,0 +1,69 @@
+"""The end of a training, in which σ alone learns."""
+
+import pytest
+import torch
+
+from annotator.learning.distributed import Ranks
+from annotator.learning.training import network_config, recalibrate, recalibrates, train
+from lddu_model import load, untrained
+from lddu_model.optimisation import of_sigma
+from toy_corpus import Silent, corpus, settings
+
+CPU = torch.device("cpu")
+
+
+def model(out, *assignments, watcher=None):
+    given = settings(*assignments)
+    return load(train(corpus(), given, out, device=CPU, watcher=watcher or Silent()))
+
+
+def test_only_what_serves_sigma_changes(tmp_path):
+    before = model(tmp_path / "without", "train.recalibrate=0").network.state_dict()
+    after = model(tmp_path / "with", "train.recalibrate=2").network.state_dict()
+    changed = {name for name, value in before.items() if not torch.equal(value, after[name])}
+    assert changed == {name for name in before if of_sigma(name)}
+
+
+def test_the_network_keeps_its_dropout_and_its_gradients():
+    given = settings()
+    network = untrained(network_config(corpus(), given), seed=0)
+    recalibrate(network, corpus(), given, CPU, Ranks(), Silent())
+    assert network.config.dropout == given.network.dropout > 0
+    assert all(parameter.requires_grad for parameter in network.parameters())
+
+
+@pytest.mark.parametrize(
+    "why_not",
+    [
+        "train.recalibrate=0",
+        "loss.lambda_=0",
+        "loss.calibration=released",
+        "network.constant_sigma=true",
+    ],
+)
+def test_what_is_not_taught_by_errors_is_not_recalibrated(why_not):
+    assert recalibrates(settings(), network_config(corpus(), settings()))
+    given = settings(why_not)
+    assert not recalibrates(given, network_config(corpus(), given))
+
+
+class Interrupted(Exception):
+    pass
+
+
+class CutOff(Silent):
+    """Interrupts in the second step after the last epoch."""
+
+    def step(self, done, total):
+        super().step(done, total)
+        if len(self.epochs) == 3 and done == 2:
+            raise Interrupted
+
+
+def test_cut_off_in_it_the_training_ends_with_the_same_weights(tmp_path):
+    with pytest.raises(Interrupted):
+        model(tmp_path / "cut", watcher=CutOff())
+    watcher = Silent()
+    again = model(tmp_path / "cut", watcher=watcher)
+    assert not watcher.epochs, "the epochs before it are not trained anew"
+    assert again.weights_sha256 == model(tmp_path / "whole").weights_sha256
