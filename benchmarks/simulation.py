@@ -1,13 +1,14 @@
 """What ways to choose clips save on real corpora and on one of planted truth, as Markdown.
 
     python -m annotator.starter corpus --data ../shared/data --out build/starter/corpus
-    python benchmarks/simulation.py build/starter/corpus --out build/simulation --workers 2
+    python benchmarks/simulation.py build/starter/corpus --data ../shared/data --out simulation
 
 The pools are those the starter learns from, without the changed copies; nothing here starts from
 the starter's weights. Finished runs stay in --out, so the command may be cut off.
 
 - FER+: a face a clip; three raters are drawn from the shares of its ten.
-- MOSEI: transcripts; a label's chance to be named is the mean of its raters.
+- MOSEI: transcripts, read by MiniLM as published, for the run's text encoder has learnt from their
+  labels; a label's chance to be named is the mean of its raters.
 - RAVDESS: acted speech without surprise, which CREMA-D lacks; people err as CREMA-D's did.
 - planted: `annotator.learning.synthetic`, noise known for each clip; people do not err.
 """
@@ -16,10 +17,12 @@ import argparse
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 from pathlib import Path
 
 from annotator.datasets import open_dataset
-from annotator.learning.dataset import Dataset, Example
+from annotator.features.text import MiniLM
+from annotator.learning.dataset import FOREIGN, Dataset, Example
 from annotator.learning.synthetic import World, plant
 from annotator.metrics.bootstrap import Interval
 from annotator.simulation.annotators import Annotators
@@ -28,6 +31,8 @@ from annotator.simulation.picture import draw_curves
 from annotator.simulation.rounds import Setup
 from annotator.simulation.simulation import Simulation, simulate
 from annotator.simulation.strategy import strategy
+from annotator.starter.__main__ import corpus
+from annotator.starter.texts import WORDS, mosei, mosei_extra
 
 STRATEGIES = (
     "variance",
@@ -41,13 +46,14 @@ STRATEGIES = (
 )
 RATERS = 3
 SURPRISE = "surprise"
+COPY = "#"  # in the name of a copy that was changed to train on
 
 
 @dataclass(frozen=True, slots=True)
 class Case:
     """A corpus, how people err on it, and how large the rounds are."""
 
-    open: Callable[[Path], Dataset]
+    open: Callable[[Path, Path], Dataset]  # of the starter's corpus and of the data
     batch: int
     rounds: int
     errors: str | None = None
@@ -57,6 +63,7 @@ def main() -> None:
     """Run what is left to run and print the tables."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("corpus", type=Path)
+    parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--workers", type=int, default=1)
@@ -65,16 +72,14 @@ def main() -> None:
     options = parser.parse_args()
     wanted = options.strategies.split(",")
     for name in options.only or CASES:
-        found = run(name, CASES[name], options.corpus, wanted, options)
+        found = run(name, CASES[name], wanted, options)
         draw_curves(found, options.out / name / "curves")
         print("\n".join(table(name, found)), flush=True)
 
 
-def run(
-    name: str, case: Case, corpus: Path, wanted: Sequence[str], options: argparse.Namespace
-) -> Simulation:
+def run(name: str, case: Case, wanted: Sequence[str], options: argparse.Namespace) -> Simulation:
     """All runs of one corpus."""
-    dataset = case.open(corpus / "parts")
+    dataset = case.open(options.corpus / "parts", options.data)
     confusion = None if case.errors is None else measured(case.errors).matrix(dataset.labels)
     setup = Setup(
         first=case.batch, batch=case.batch, budget=case.batch * case.rounds, raters=RATERS
@@ -113,17 +118,31 @@ def _text(interval: Interval, form: str) -> str:
     return f"{interval.value:{form}}{bounds}"
 
 
-def _part(name: str) -> Callable[[Path], Dataset]:
+def _part(name: str) -> Callable[[Path, Path], Dataset]:
     """A source of the starter's corpus, without the changed copies."""
 
-    def read(parts: Path) -> Dataset:
-        return _filtered(open_dataset(parts / name), lambda example: "#" not in example.id)
+    def read(parts: Path, _data: Path) -> Dataset:
+        return _filtered(open_dataset(parts / name), lambda example: COPY not in example.id)
 
     return read
 
 
-def _ravdess(parts: Path) -> Dataset:
-    dataset = _part("ravdess")(parts)
+def _mosei(_parts: Path, data: Path) -> Dataset:
+    """With features that know nothing of the labels."""
+    published = MiniLM(layers=None)
+    splits: dict[str, list[Example]] = {}
+    for name, group, split, text, target, raters in chain(
+        mosei(data / "mosei"), mosei_extra(data / "mosei")
+    ):
+        if COPY not in name and (words := text.split()[:WORDS]):
+            states = published.embed(" ".join(words))
+            example = Example(name, group, {"text": states}, target, raters)
+            splits.setdefault(split, []).append(example)
+    return replace(corpus("mosei", splits), extractors={"text": f"{FOREIGN} published MiniLM"})
+
+
+def _ravdess(parts: Path, data: Path) -> Dataset:
+    dataset = _part("ravdess")(parts, data)
     place = dataset.labels.index(SURPRISE)
     kept = [at for at in range(len(dataset.labels)) if at != place]
     without = _filtered(dataset, lambda example: not example.target[place])
@@ -139,13 +158,13 @@ def _filtered(dataset: Dataset, wanted: Callable[[Example], bool]) -> Dataset:
     return replace(dataset, splits=splits)
 
 
-def _planted(_parts: Path) -> Dataset:
+def _planted(_parts: Path, _data: Path) -> Dataset:
     return plant(World(labels=5, log_odds=-1.5), train=2000, valid=300, test=1000).dataset
 
 
 CASES: Mapping[str, Case] = {
     "ferplus": Case(_part("ferplus"), batch=50, rounds=10),
-    "mosei": Case(_part("mosei"), batch=120, rounds=10),
+    "mosei": Case(_mosei, batch=120, rounds=10),
     "ravdess": Case(_ravdess, batch=50, rounds=10, errors="crema-d-both"),
     "planted": Case(_planted, batch=50, rounds=10),
 }

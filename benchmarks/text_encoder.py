@@ -1,7 +1,6 @@
 """What a text encoder that was fine-tuned to tell emotions says more of them, as Markdown.
 
-    python -m annotator.starter text --data ../shared/data --out encoder.safetensors
-    python benchmarks/text_encoder.py ../shared/data encoder.safetensors
+    python benchmarks/text_encoder.py ../shared/data
 
 A linear model learns CMU-MOSEI's labels from the mean and maximum of the states of val.csv's
 transcripts to train on, which the encoder has not learnt from; its strength is chosen by the videos
@@ -16,7 +15,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from annotator.features.text import MiniLM
+from annotator.features.text import STATES, MiniLM
 from annotator.learning.dataset import TEST, TRAIN, VALID
 from annotator.metrics.inputs import Array
 from annotator.metrics.multilabel import average_precision
@@ -33,8 +32,8 @@ def read_splits(data: Path, encoder: MiniLM) -> dict[str, Split]:
     found: dict[str, tuple[list[Array], list[Array]]] = {}
     for name, _, split, text, target, _ in mosei(data / "mosei"):
         words = text.split()[:WORDS]
-        if words and "#" not in name and not name.startswith("mosei extra"):
-            states = encoder.embed(" ".join(words)).astype(float)
+        if words and "#" not in name:
+            states = encoder.embed(" ".join(words))[:, :STATES].astype(float)
             pooled, targets = found.setdefault(split, ([], []))
             pooled.append(np.concatenate([states.mean(axis=0), states.max(axis=0)]))
             targets.append((target > 0).astype(float))
@@ -69,10 +68,10 @@ def _mean_precision(scores: Array, targets: Array) -> float:
 
 def main() -> None:
     """Print the table."""
-    data, layers = map(Path, sys.argv[1:3])
+    data = Path(sys.argv[1])
     print("| states | train | valid | test |")
     print("| --- | --- | --- | --- |")
-    for name, encoder in (("as published", MiniLM(2)), ("fine-tuned", MiniLM(2, layers))):
+    for name, encoder in (("as published", MiniLM(2, None)), ("fine-tuned", MiniLM(2))):
         values = precision(read_splits(data, encoder))
         print(f"| {name} | {' | '.join(f'{value:.3f}' for value in values)} |")
 

@@ -32,11 +32,16 @@ def of_sigma(parameter: str) -> bool:
     return ".log_variance." in parameter or parameter.startswith("head_sigma.")
 
 
+def everywhere(parameter: str) -> float:  # noqa: ARG001 the name decides nothing
+    """The factor on the learning rate where all parameters learn alike."""
+    return 1.0
+
+
 def adamw(
     network: nn.Module,
     learning_rate: float,
     weight_decay: float,
-    rate_of: Callable[[str], float] = lambda _: 1.0,
+    rate_of: Callable[[str], float] = everywhere,
 ) -> torch.optim.AdamW:
     """The optimiser; biases and the weights of norms do not decay.
 

@@ -19,6 +19,7 @@ from annotator.types import MODALITIES, Modality
 # Of the files that ship with us; those of other packages are checked whenever they are loaded.
 SHA256 = {
     "expression.onnx": "3117a7e572203921b2d743939dbcec11214a459c77d799965c8efb5956ba11be",
+    "minilm.safetensors": "0301f43716f8fea1d3896bb91e30439423058529760c3bfef263406de4ecd29d",
     "minilm_tokenizer.json": "be50c3628f2bf5bb5e3a7f17b1f74611b2561a3a27eeab05e5aa30f411572037",
     "retinaface.onnx": "b7a7acab55e104dce6f32cdfff929bd83946da5cd869b9e2e9bdffafd1b7e4a5",
 }

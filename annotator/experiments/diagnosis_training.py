@@ -30,7 +30,7 @@ def open_training(
 
 
 def best_so_far(training: Training, dataset: Dataset) -> Checkpoint:
-    """The model that the training would leave if it ended now.
+    """The model that the training would leave if it ended now, but for σ's last epochs.
 
     Raises:
         UsageError: no epoch is behind it.

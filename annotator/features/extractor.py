@@ -110,7 +110,7 @@ _BUILT_IN = {
         "annotator.features.audio:WhisperAudio",
         ExtractorSpec("whisper", "1", "audio", 385, 10.0),
     ),
-    "minilm": ("annotator.features.text:MiniLM", ExtractorSpec("minilm", "1", "text", 384, None)),
+    "minilm": ("annotator.features.text:MiniLM", ExtractorSpec("minilm", "2", "text", 418, None)),
 }
 _FAMILIES = {
     "hub-audio": "annotator.features.hub:HubAudio",
@@ -135,7 +135,7 @@ def extractor_spec(name: str) -> ExtractorSpec:
         EnvironmentFault: it is broken.
 
     >>> extractor_spec("minilm").id
-    'minilm@1'
+    'minilm@2'
     """
     if name in _BUILT_IN:
         return _BUILT_IN[name][1]

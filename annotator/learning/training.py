@@ -44,7 +44,7 @@ from annotator.learning.validation import score, validate
 from annotator.types import MAX_STEPS, MODALITIES, Modality
 from lddu_model import LDDU, Config, InputSpec, save, untrained
 from lddu_model.losses import Losses, Objective
-from lddu_model.optimisation import adamw, of_sigma, warmup_cosine
+from lddu_model.optimisation import adamw, everywhere, of_sigma, warmup_cosine
 
 STATE_FILE = "state.safetensors"
 CURVES_FILE = "curves.csv"
@@ -82,7 +82,7 @@ class Training:
         device: torch.device,
         ranks: Ranks,
         network: LDDU | None = None,
-        rate_of: Callable[[str], float] = lambda _: 1.0,
+        rate_of: Callable[[str], float] = everywhere,
     ) -> None:
         """`network` is trained in place, random weights by default; `rate_of` as of `adamw`."""
         self.settings, self.device, self.ranks = settings, device, ranks
@@ -284,9 +284,9 @@ def train(
         _demand_same(open_model(model).metadata.get("fingerprint"), mark, out)
         return model
     valid = dataset.split(VALID)
-    rates = (start.rates.of,) if start else ()
+    rate_of = start.rates.of if start else everywhere
     network = first_network(dataset, settings, start)
-    training = Training(dataset, settings, device, ranks, network, *rates)
+    training = Training(dataset, settings, device, ranks, network, rate_of)
     training.restore(out / STATE_FILE, mark)
     if ranks.first:
         out.mkdir(parents=True, exist_ok=True)
@@ -300,8 +300,7 @@ def train(
             write_curves(out / CURVES_FILE, training.history)
         watcher.epoch(epoch)
     training.network.load_state_dict(training.best)
-    if recalibrates(settings, network.config):
-        recalibrate(training.network, dataset, settings, device, ranks, watcher)
+    recalibrate(training.network, dataset, settings, device, ranks, watcher, rate_of)
     if ranks.first:
         validation = validate(answer(training.network, valid, device), RESAMPLES)
         kept = max(epoch.number for epoch in training.history if epoch.best)
@@ -316,12 +315,6 @@ def train(
     return model
 
 
-def recalibrates(settings: Settings, network: Config) -> bool:
-    """Whether σ can learn at the end, and is taught by errors at all."""
-    by_errors = settings.loss.lambda_ > 0 and settings.loss.calibration == "error"
-    return settings.train.recalibrate > 0 and by_errors and not network.constant_sigma
-
-
 def recalibrate(
     network: LDDU,
     dataset: Dataset,
@@ -329,37 +322,53 @@ def recalibrate(
     device: torch.device,
     ranks: Ranks,
     watcher: Watcher,
+    rate_of: Callable[[str], float] = everywhere,
 ) -> None:
     """Teach σ the errors of the answers that the finished network shows, in place.
 
     While everything learns, σ follows the errors of ŷ_dir, of weights that move on and of inner
     layers that are dropped. Here only σ's last layers and the heads on σ learn, of clips hidden and
-    corrupted as before, and all else stays as it is: so do, all but exactly, the answers.
+    corrupted as before, and all else stays as it is: so do, all but exactly, the answers. Where σ
+    is constant, frozen by `rate_of` or not taught by errors, nothing is done.
     """
-    finished = LDDU(
-        replace(network.config, dropout=0.0, attention_dropout=0.0, classifier_dropout=0.0)
-    )
+    learning = {
+        name for name, _ in network.named_parameters() if of_sigma(name) and rate_of(name) > 0
+    }
+    if not (learning and _teaches_errors(settings) and not network.config.constant_sigma):
+        return
+    still = replace(network.config, dropout=0.0, attention_dropout=0.0, classifier_dropout=0.0)
+    finished = untrained(still, settings.train.seed)
     finished.load_state_dict(network.state_dict())
-    t = replace(
-        settings.train,
-        epochs=settings.train.recalibrate,
-        learning_rate=RECALIBRATION_RATE,
-        average=0.0,
-        bucketed=False,  # clips of like length would be compared with each other alone
-    )
-    loss = replace(settings.loss, gamma=0.0, beta=0.0, intensity=0.0, lambda_=1.0, error_of="final")
+    given = _recalibration(settings)
     training = Training(
-        dataset,
-        replace(settings, train=t, loss=loss),
-        device,
-        ranks,
-        finished,
-        lambda parameter: float(of_sigma(parameter)),
+        dataset, given, device, ranks, finished, lambda name: float(name in learning)
     )
-    for _ in range(t.epochs):
+    for _ in range(given.train.epochs):
         losses = training.run_epoch(watcher)
         training.record(losses, float(training.done))
     network.load_state_dict(finished.state_dict())
+
+
+def _teaches_errors(settings: Settings) -> bool:
+    loss = settings.loss
+    return settings.train.recalibrate > 0 and loss.lambda_ > 0 and loss.calibration == "error"
+
+
+def _recalibration(settings: Settings) -> Settings:
+    """Those of the last epochs."""
+    return replace(
+        settings,
+        train=replace(
+            settings.train,
+            epochs=settings.train.recalibrate,
+            learning_rate=RECALIBRATION_RATE,
+            average=0.0,
+            bucketed=False,  # or clips would be compared with those of like length alone
+        ),
+        loss=replace(
+            settings.loss, gamma=0.0, beta=0.0, intensity=0.0, lambda_=1.0, error_of="final"
+        ),
+    )
 
 
 def first_network(dataset: Dataset, settings: Settings, start: Start | None) -> LDDU:

@@ -1,5 +1,6 @@
-"""Make the starter's corpus of features, and of its training the model that ships.
+"""Make the starter's text encoder, its corpus of features, and of its training what ships.
 
+    python -m annotator.starter text --data DATA --out annotator/features/weights/minilm.safetensors
     python -m annotator.starter corpus --data DATA --out corpus
     annotate train corpus --out training --config benchmarks/starter.toml
     python -m annotator.starter ship training --out annotator/models/starter
@@ -89,10 +90,7 @@ def main() -> None:
 @click.option("--epochs", default=2, show_default=True)
 @click.option("--seed", default=0, show_default=True)
 def write_encoder(data: Path, out: Path, epochs: int, seed: int) -> None:
-    """Fine-tune the text encoder on the sentences in DATA and write its layers to OUT.
-
-    The run does not use them: see benchmarks/text_encoder.py.
-    """
+    """Fine-tune the text encoder on the sentences in DATA and write its layers and heads to OUT."""
     _demand(data, "mosei", "goemotions")
     out.parent.mkdir(parents=True, exist_ok=True)  # before the minutes of training
     for number, measured in enumerate(encoder.fine_tune(data, out, epochs, seed), start=1):

@@ -1,14 +1,11 @@
 """MiniLM fine-tuned to tell emotions: CMU-MOSEI's six, and all 28 labels of GoEmotions.
 
-The run does not use it yet: `benchmarks/text_encoder.py` tells what there is to gain.
-
-Each source has a head of its own, for its own labels and the standards of its raters; the heads are
-thrown away. It learns from extra_text.csv and from half of the comments to train on, and leaves the
+Each source has a head of its own, for its own labels and the standards of its raters; the heads go
+with it. It learns from extra_text.csv and from half of the comments to train on, and leaves the
 others to whoever learns on its states: a network that learns on states of sentences which the
 encoder has learnt is misled. It sees nothing of the splits to validate and to test on.
 """
 
-import hashlib
 import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
@@ -26,7 +23,7 @@ from torch.nn import functional
 
 from annotator.features.packaged import packaged
 from annotator.features.sessions import WEIGHTS
-from annotator.features.text import DIMENSION, MODEL_SHA256, NETWORK
+from annotator.features.text import HEADS, MODEL_SHA256, NETWORK, STATES
 from annotator.learning.batches import epoch_batches
 from annotator.learning.dataset import TRAIN, VALID
 from annotator.learning.minilm import LAYERS, initializers, network_of, read_graph
@@ -37,6 +34,7 @@ from annotator.starter.texts import (
     label_names,
     mosei,
     mosei_extra,
+    teaches_encoder,
 )
 
 TOKENS = 128  # read of a sentence
@@ -74,7 +72,7 @@ class Taught(nn.Module):
         self.network = network
         self.dropout = nn.Dropout(DROPOUT)
         self.heads = nn.ModuleDict(
-            {name: nn.Linear(2 * DIMENSION, count) for name, count in labels.items()}
+            {name: nn.Linear(2 * STATES, count) for name, count in labels.items()}
         )
 
     def forward(self, tokens: Tensor, mask: Tensor) -> dict[str, Tensor]:
@@ -110,16 +108,11 @@ def _segments(data: Path) -> Iterator[Row]:
         yield split, text, target
 
 
-def teaches(comment: str) -> bool:
-    """Whether a comment to train on is of the half that teaches the encoder, by its name."""
-    return hashlib.sha256(comment.encode()).digest()[0] % 2 == 0
-
-
 def _comments(data: Path) -> Iterator[Row]:
     folder = data / "goemotions" / "original"
     names = label_names(folder)
     for split, comment, text, labels in comments(folder):
-        if split != TRAIN or teaches(comment):
+        if split != TRAIN or teaches_encoder(comment):
             yield split, text, np.array([name in labels for name in names], np.float32)
 
 
@@ -179,7 +172,8 @@ def fine_tune(data: Path, out: Path, epochs: int, seed: int) -> Iterator[dict[st
     taught = Taught(network_of(graph, DROPOUT), labels)
     for epoch, _ in enumerate(train(taught, sentences[TRAIN], epochs, seed), start=1):
         measured = evaluate(taught, sentences[VALID])
-        save_file(initializers(taught.network, graph, range(LAYERS)), out)
+        heads = {HEADS + name: value.numpy() for name, value in taught.heads.state_dict().items()}
+        save_file({**initializers(taught.network, graph, range(LAYERS)), **heads}, out)
         card = {
             "data": {
                 split: {

@@ -14,7 +14,7 @@ from annotator.learning.dataset import TRAIN, VALID, Dataset, Example
 
 LABELS = ("happy", "odd, label")
 DIMENSIONS = {"audio": 3, "text": 2}
-EXTRACTORS = {"audio": "whisper@1", "text": "minilm@1"}
+EXTRACTORS = {"audio": "whisper@1", "text": "minilm@2"}
 
 
 def example(number: int, steps: dict[str, int], shares: list[float], raters) -> Example:

@@ -42,8 +42,8 @@ def test_a_table_with_words(tmp_path, embedded):
     dataset = open_dataset(path, cache=tmp_path / "w")
     assert dataset.labels == DEFAULT_LABELS
     assert set(dataset.splits) == {"train", "valid"}
-    assert dataset.dimensions == {"text": 384}
-    assert dataset.extractors == {"text": "minilm@1"}
+    assert dataset.dimensions == {"text": 418}
+    assert dataset.extractors == {"text": "minilm@2"}
     every = [one for split in dataset.splits.values() for one in split]
     groups = [{one.group for one in split} for split in dataset.splits.values()]
     assert not groups[0] & groups[1]

@@ -197,7 +197,7 @@ def test_an_untrained_model(workspace, mine):
 
 @pytest.mark.parametrize("installed", [True, False])
 def test_a_model_of_the_hub_asks_no_network(workspace, mine, monkeypatch, installed):
-    describe(mine, "minilm@1", "hub-text:org/name@abc@1")
+    describe(mine, "minilm@2", "hub-text:org/name@abc@1")
     monkeypatch.setattr(models, "find_spec", lambda _: object() if installed else None)
     check = model_checks(workspace)["model mine"]
     assert check.state == ("ok" if installed else "warning")
@@ -206,6 +206,6 @@ def test_a_model_of_the_hub_asks_no_network(workspace, mine, monkeypatch, instal
 def test_a_model_for_features_made_elsewhere(workspace, mine):
     from annotator.learning.dataset import FOREIGN
 
-    for extractor in ("faces@1", "whisper@1", "minilm@1"):
+    for extractor in ("faces@1", "whisper@1", "minilm@2"):
         describe(mine, extractor, f"{FOREIGN} mosei")
     assert "made elsewhere" in model_checks(workspace)["model mine"].found

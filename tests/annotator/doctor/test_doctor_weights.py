@@ -18,7 +18,7 @@ def test_all_that_ships_is_named_and_as_it_was_made():
     assert set(weights.SHA256) == {
         path.name
         for path in WEIGHTS.iterdir()
-        if path.suffix == ".onnx" or path.name.endswith("tokenizer.json")
+        if path.suffix in {".onnx", ".safetensors"} or path.name.endswith("tokenizer.json")
     }
     assert {check.state for check in weights.checks()} == {"ok"}
 

@@ -40,7 +40,7 @@ class Made:
 class Extractors:
     visual: Made = Made("faces@1")
     audio: Made = Made("whisper@1")
-    text: Made = Made("minilm@1")
+    text: Made = Made("minilm@2")
     asr: Made | None = None
 
 
@@ -56,7 +56,7 @@ def clip(transcript="Hello there.", origin="sidecar", seed=0):
     return ClipFeatures(
         visual=Absent("no face found", "faces@1"),
         audio=Features(values(40, 5, seed), "whisper@1"),
-        text=Features(values(6, 3, seed), "minilm@1"),
+        text=Features(values(6, 3, seed), "minilm@2"),
         transcript=transcript,
         transcript_origin=origin,
     )
@@ -148,7 +148,7 @@ def test_our_own_transcript_outlives_a_run_with_another_one(cache):
 
 
 def test_no_transcript_is_not_an_unmade_one(cache):
-    silent = replace(clip(None, None), text=Absent("no transcript", "minilm@1"))
+    silent = replace(clip(None, None), text=Absent("no transcript", "minilm@2"))
     cache.put(HASH, UNSAID, silent, OURS)
     assert same(cache.get(HASH, UNSAID, OURS), silent)
     assert set(cache.get(HASH, UNSAID, HEARING)) == {"visual", "audio"}

@@ -303,7 +303,7 @@ def test_evaluation_refuses_other_labels_and_features(tmp_path):
     others = replace(corpus(), labels=("a", "b", "c"))
     with pytest.raises(UsageError, match="knows happy, sad, anger and toy has a, b, c"):
         evaluate_model(model, others, "test", device=CPU, resamples=0)
-    foreign = replace(corpus(), extractors={"text": "minilm@1"})
+    foreign = replace(corpus(), extractors={"text": "minilm@2"})
     with pytest.raises(UsageError, match="takes text features of foreign text"):
         evaluate_model(model, foreign, "test", device=CPU, resamples=0)
 

@@ -1,10 +1,13 @@
 """The end of a training, in which σ alone learns."""
 
+from copy import deepcopy
+
 import pytest
 import torch
 
 from annotator.learning.distributed import Ranks
-from annotator.learning.training import network_config, recalibrate, recalibrates, train
+from annotator.learning.start import LayerRates
+from annotator.learning.training import network_config, recalibrate, train
 from lddu_model import load, untrained
 from lddu_model.optimisation import of_sigma
 from toy_corpus import Silent, corpus, settings
@@ -42,9 +45,22 @@ def test_the_network_keeps_its_dropout_and_its_gradients():
     ],
 )
 def test_what_is_not_taught_by_errors_is_not_recalibrated(why_not):
-    assert recalibrates(settings(), network_config(corpus(), settings()))
     given = settings(why_not)
-    assert not recalibrates(given, network_config(corpus(), given))
+    network = untrained(network_config(corpus(), given), seed=0)
+    before = deepcopy(network.state_dict())
+    recalibrate(network, corpus(), given, CPU, Ranks(), Silent())
+    torch.testing.assert_close(network.state_dict(), before, rtol=0, atol=0)
+
+
+@pytest.mark.parametrize(("heads", "moved"), [(1.0, {"head_sigma"}), (0.0, set())])
+def test_what_is_frozen_stays_frozen(heads, moved):
+    network = untrained(network_config(corpus(), settings()), seed=0)
+    before = deepcopy(network.state_dict())
+    rates = LayerRates(encoders=1.0, emotion_space=0.0, heads=heads)
+    recalibrate(network, corpus(), settings(), CPU, Ranks(), Silent(), rates.of)
+    after = network.state_dict()
+    changed = {name for name in before if not torch.equal(before[name], after[name])}
+    assert {name.partition(".")[0] for name in changed} == moved
 
 
 class Interrupted(Exception):

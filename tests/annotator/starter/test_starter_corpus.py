@@ -135,6 +135,22 @@ def test_no_comment_is_in_two_splits(shared):
     assert len(ids) == len(set(ids))
 
 
+def test_the_starter_learns_from_no_sentence_that_the_encoder_has_learnt(shared):
+    data = shared / "data"
+    comments = list(texts.comments(data / "goemotions" / "ekman"))
+    taught = {name for _, name, *_ in comments if texts.teaches_encoder(name)}
+    assert 0.48 < len(taught) / len(comments) < 0.52
+    learnt = [
+        name
+        for name, _, split, *_ in texts.goemotions(data / "goemotions" / "ekman")
+        if split == TRAIN
+    ]
+    assert len(learnt) > 5_000
+    assert not taught & set(learnt)
+    segments = {name for name, *_ in texts.mosei(data / "mosei")}
+    assert not segments & {name for name, *_ in texts.mosei_extra(data / "mosei")}
+
+
 def test_what_ships_is_the_training_in_half_precision(tmp_path):
     network = untrained(CONFIG, seed=0)
     save(network, tmp_path / "training" / "model", {"trained": True})
