@@ -28,7 +28,7 @@ EKMAN = {
     "surprise": "surprise",
 }  # fmt: skip  of GoEmotions; neutral is none
 MOSEI_SHARES = ((0.2, TEST), (0.35, VALID), (1.0, TRAIN))  # of the videos, cumulative
-MAX_OF_KIND = 2_000  # comments of one set of labels: joy and neutral are two thirds of them
+MAX_OF_KIND = 400  # comments of one set of labels: of transcripts, which matter more, there are few
 MAX_VALID = 400  # comments to validate on: more would outvote the other sources
 DEV_TEST = 2  # of the dev comments every second is for the test, the others validate
 VARIANTS = 2  # copies of each segment of MOSEI to train on with words left out

@@ -145,7 +145,7 @@ def test_the_starter_learns_from_no_sentence_that_the_encoder_has_learnt(shared)
         for name, _, split, *_ in texts.goemotions(data / "goemotions" / "ekman")
         if split == TRAIN
     ]
-    assert len(learnt) > 5_000
+    assert 3_000 < len(learnt) < 5_000
     assert not taught & set(learnt)
     segments = {name for name, *_ in texts.mosei(data / "mosei")}
     assert not segments & {name for name, *_ in texts.mosei_extra(data / "mosei")}
