@@ -21,7 +21,7 @@ from itertools import chain
 from pathlib import Path
 
 from annotator.datasets import open_dataset
-from annotator.features.text import MiniLM
+from annotator.features.text import STATES, MiniLM
 from annotator.learning.dataset import FOREIGN, Dataset, Example
 from annotator.learning.synthetic import World, plant
 from annotator.metrics.bootstrap import Interval
@@ -138,7 +138,11 @@ def _mosei(_parts: Path, data: Path) -> Dataset:
             states = published.embed(" ".join(words))
             example = Example(name, group, {"text": states}, target, raters)
             splits.setdefault(split, []).append(example)
-    return replace(corpus("mosei", splits), extractors={"text": f"{FOREIGN} published MiniLM"})
+    return replace(
+        corpus("mosei", splits),
+        dimensions={"text": STATES},
+        extractors={"text": f"{FOREIGN} published MiniLM"},
+    )
 
 
 def _ravdess(parts: Path, data: Path) -> Dataset:
