@@ -32,7 +32,8 @@ from annotator.simulation.rounds import Setup
 from annotator.simulation.simulation import Simulation, simulate
 from annotator.simulation.strategy import strategy
 from annotator.starter.__main__ import corpus
-from annotator.starter.texts import WORDS, mosei, mosei_extra
+from annotator.starter.copies import is_copy
+from annotator.starter.texts import first_words, mosei, mosei_extra
 
 STRATEGIES = (
     "variance",
@@ -46,7 +47,6 @@ STRATEGIES = (
 )
 RATERS = 3
 SURPRISE = "surprise"
-COPY = "#"  # in the name of a copy that was changed to train on
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +122,7 @@ def _part(name: str) -> Callable[[Path, Path], Dataset]:
     """A source of the starter's corpus, without the changed copies."""
 
     def read(parts: Path, _data: Path) -> Dataset:
-        return _filtered(open_dataset(parts / name), lambda example: COPY not in example.id)
+        return _filtered(open_dataset(parts / name), lambda example: not is_copy(example.id))
 
     return read
 
@@ -134,8 +134,8 @@ def _mosei(_parts: Path, data: Path) -> Dataset:
     for name, group, split, text, target, raters in chain(
         mosei(data / "mosei"), mosei_extra(data / "mosei")
     ):
-        if COPY not in name and (words := text.split()[:WORDS]):
-            states = published.embed(" ".join(words))
+        if not is_copy(name) and (words := first_words(text)):
+            states = published.embed(words)
             example = Example(name, group, {"text": states}, target, raters)
             splits.setdefault(split, []).append(example)
     return replace(

@@ -32,6 +32,7 @@ from annotator.metrics.selective import augrc
 from annotator.metrics.thresholds import f1_thresholds
 from annotator.metrics.uncertainty import choice_entropy, spearman
 from annotator.registry import SHIPPED, STARTER
+from annotator.starter.copies import is_copy
 from annotator.starter.faces import RATERS
 from lddu_model import Checkpoint
 
@@ -39,7 +40,6 @@ CPU = torch.device("cpu")
 SEVERAL = ("mosei", "goemotions")  # corpora whose clips have several emotions or none
 ONE = ("ravdess", "emodb", "ferplus")  # corpora whose clips have one or none
 UNCERTAINTIES = ("variance", "entropy")
-COPY = "#"  # in the name of a copy that was changed to train on
 
 Measures = Mapping[str, Interval]
 Rows = list[list[str]]
@@ -58,7 +58,7 @@ class Part:
 def read_part(model: Checkpoint, folder: Path, split: str = TEST) -> Part:
     """Read a corpus without changed copies and ask the model."""
     dataset = open_dataset(folder)
-    examples = [e for e in dataset.split(split) if COPY not in e.id]
+    examples = [e for e in dataset.split(split) if not is_copy(e.id)]
     answers = answer(model.network, examples, CPU)
     known = np.stack([e.target for e in examples]).max(axis=0) > 0
     chosen = choice(np.where(known, answers.probability, 0))

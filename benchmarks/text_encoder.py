@@ -19,7 +19,8 @@ from annotator.features.text import STATES, MiniLM
 from annotator.learning.dataset import TEST, TRAIN, VALID
 from annotator.metrics.inputs import Array
 from annotator.metrics.multilabel import average_precision
-from annotator.starter.texts import WORDS, mosei
+from annotator.starter.copies import is_copy
+from annotator.starter.texts import first_words, mosei
 
 STRENGTHS = (1e-4, 3e-4, 1e-3, 3e-3)  # C of the logistic regression
 
@@ -31,9 +32,9 @@ def read_splits(data: Path, encoder: MiniLM) -> dict[str, Split]:
     """The transcripts of val.csv, without changed copies."""
     found: dict[str, tuple[list[Array], list[Array]]] = {}
     for name, _, split, text, target, _ in mosei(data / "mosei"):
-        words = text.split()[:WORDS]
-        if words and "#" not in name:
-            states = encoder.embed(" ".join(words))[:, :STATES].astype(float)
+        words = first_words(text)
+        if words and not is_copy(name):
+            states = encoder.embed(words)[:, :STATES].astype(float)
             pooled, targets = found.setdefault(split, ([], []))
             pooled.append(np.concatenate([states.mean(axis=0), states.max(axis=0)]))
             targets.append((target > 0).astype(float))

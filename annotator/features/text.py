@@ -25,7 +25,6 @@ STATES = 384
 SCALE = 0.25  # of the states beside the answers: they are many, and at full size learnt by heart
 ANSWERS = 34  # of the heads: GoEmotions' 28 labels, then CMU-MOSEI's six
 HEADS = "heads."  # before the names of their tensors, in the order of their answers
-WEIGHT, BIAS = ".weight", ".bias"
 MAX_CHARACTERS = 40_000  # read of a text: 500 tokens are about 2,500
 
 
@@ -56,7 +55,8 @@ class MiniLM:
         self._tokenizer.enable_truncation(MAX_STEPS)
         published = packaged(*NETWORK, MODEL_SHA256)
         ours = load_file(layers) if layers else {}
-        self._heads = {name: ours.pop(name) for name in sorted(ours) if name.startswith(HEADS)}
+        heads = [ours.pop(name) for name in sorted(ours) if name.startswith(HEADS)]
+        self._heads = [np.concatenate([h for h in heads if h.ndim == n]) for n in (2, 1) if heads]
         self._session = cpu_session(with_weights(published, ours) if ours else published, threads)
 
     @property
@@ -87,12 +87,8 @@ class MiniLM:
     def _beside_answers(self, states: NDArray[np.float32]) -> NDArray[np.float32]:
         """The states (steps, 384), scaled, and what the heads say of their mean and maximum."""
         pooled = np.concatenate([states.mean(axis=0), states.max(axis=0)])
-        answers = [
-            weight @ pooled + self._heads[name.removesuffix(WEIGHT) + BIAS]
-            for name, weight in self._heads.items()
-            if name.endswith(WEIGHT)
-        ]
-        told = np.tile(np.concatenate(answers), (len(states), 1))
+        weight, bias = self._heads
+        told = np.tile(weight @ pooled + bias, (len(states), 1))
         return np.hstack([SCALE * states, told])
 
 

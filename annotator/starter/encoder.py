@@ -29,8 +29,8 @@ from annotator.learning.dataset import TRAIN, VALID
 from annotator.learning.minilm import LAYERS, initializers, network_of, read_graph
 from annotator.metrics.multilabel import average_precision
 from annotator.starter.texts import (
-    WORDS,
     comments,
+    first_words,
     label_names,
     mosei,
     mosei_extra,
@@ -93,8 +93,8 @@ def read_sentences(data: Path) -> dict[str, list[Sentence]]:
     found: dict[str, list[Sentence]] = {}
     for source, rows in (("mosei", _segments(data)), ("goemotions", _comments(data))):
         for split, text, target in rows:
-            if words := text.split()[:WORDS]:
-                tokens = tokenizer.encode(" ".join(words)).ids
+            if words := first_words(text):
+                tokens = tokenizer.encode(words).ids
                 found.setdefault(split, []).append(Sentence(tokens, target, source))
     return found
 

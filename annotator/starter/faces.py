@@ -22,6 +22,7 @@ from annotator.features.extractor import pool_blocks
 from annotator.features.visual import FaceExpressions
 from annotator.learning.dataset import TEST, TRAIN, VALID, Example
 from annotator.learning.expression import Faces, read_faces
+from annotator.starter.copies import copy_name
 from annotator.starter.labels import LABELS
 
 NAMES = {
@@ -63,7 +64,7 @@ def examples(folder: Path, workers: int) -> dict[str, list[Example]]:
                 if values is None:
                     continue
                 group = f"ferplus {source} {place}"
-                name = group if variant == 0 else f"{group} #{variant}"
+                name = copy_name(group, variant)
                 example = Example(name, group, {"visual": values}, targets[place], RATERS)
                 splits.setdefault(split, []).append(example)
     return splits

@@ -15,6 +15,7 @@ from annotator.features.sound import SAMPLE_RATE
 from annotator.learning.dataset import TEST, TRAIN, VALID, Example
 from annotator.media.decode import decode_audio
 from annotator.media.probe import probe
+from annotator.starter.copies import copy_name
 from annotator.starter.labels import NEUTRAL, one_hot
 from annotator.starter.sound_augmentation import Samples, augment
 
@@ -81,7 +82,7 @@ def examples(utterances: list[Utterance], workers: int, variants: int) -> dict[s
         ):
             target = one_hot(utterance.emotion)
             for number, values in enumerate(made):
-                name = utterance.id if number == 0 else f"{utterance.id} #{number}"
+                name = copy_name(utterance.id, number)
                 splits.setdefault(utterance.split, []).append(
                     Example(name, utterance.speaker, {"audio": values}, target)
                 )

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from annotator.features.text import MiniLM
 from annotator.learning.dataset import TEST, TRAIN, VALID, Example
+from annotator.starter.copies import copy_name
 from annotator.starter.labels import LABELS
 
 EKMAN = {
@@ -109,7 +110,12 @@ def examples(rows: Sequence[Row], workers: int) -> dict[str, list[Example]]:
 
 def text_features(text: str) -> NDArray[np.float16]:
     """What a run makes of the first words of a text."""
-    return _extractor().embed(" ".join(text.split()[:WORDS]))
+    return _extractor().embed(first_words(text))
+
+
+def first_words(text: str) -> str:
+    """What is read of a text; empty if it is blank."""
+    return " ".join(text.split()[:WORDS])
 
 
 def _variants(row: tuple[str, str, str, str, NDArray[np.float32]]) -> Iterator[Row]:
@@ -119,7 +125,7 @@ def _variants(row: tuple[str, str, str, str, NDArray[np.float32]]) -> Iterator[R
     random = np.random.default_rng(list(name.encode()))
     for number in range(1, VARIANTS + 1 if split == TRAIN else 1):
         words = [word for word in text.split() if random.random() >= LEFT_OUT]
-        yield f"{name} #{number}", group, split, " ".join(words), target, RATERS
+        yield copy_name(name, number), group, split, " ".join(words), target, RATERS
 
 
 def _table(file: Path) -> Iterator[dict[str, str]]:
