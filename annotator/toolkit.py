@@ -26,10 +26,20 @@ class ToolSettings:
             UsageError: a name is not registered.
             EnvironmentFault: an extractor's weights are missing.
         """
-        tools = Tools(
-            visual=load_extractor(self.extractors["visual"], "visual"),
-            audio=load_extractor(self.extractors["audio"], "audio"),
-            text=load_extractor(self.extractors["text"], "text"),
-            asr=WhisperTranscriber() if self.transcribe else None,
-        )
+        tools = load_tools(self.extractors, transcribe=self.transcribe)
         return tools, FeatureCache(self.features)
+
+
+def load_tools(extractors: Mapping[Modality, str], *, transcribe: bool = False) -> Tools:
+    """Load the extractor of each modality by its registered name; about a second.
+
+    Raises:
+        UsageError: a name is not registered.
+        EnvironmentFault: an extractor's weights are missing.
+    """
+    return Tools(
+        visual=load_extractor(extractors["visual"], "visual"),
+        audio=load_extractor(extractors["audio"], "audio"),
+        text=load_extractor(extractors["text"], "text"),
+        asr=WhisperTranscriber() if transcribe else None,
+    )

@@ -28,7 +28,7 @@ from numpy.typing import NDArray
 
 from annotator.clipwork import Tools
 from annotator.datasets import open_dataset
-from annotator.features.extractor import load_extractor, pool_blocks
+from annotator.features.extractor import pool_blocks
 from annotator.features.sound import SAMPLE_RATE
 from annotator.learning.card import open_model
 from annotator.learning.dataset import Example
@@ -38,6 +38,7 @@ from annotator.registry import ModelVersion, choose, extractors_of
 from annotator.stages import FRAMES_PER_SECOND
 from annotator.starter.labels import NEUTRAL
 from annotator.starter.speech import read_sound
+from annotator.toolkit import load_tools
 from annotator.types import DEFAULT_LABELS, MODALITIES, Absent, ClipFeatures, Features
 from annotator.workspace import open_workspace
 from composed_corpus import (
@@ -105,17 +106,6 @@ def direct_features(recipe: Recipe, tools: Tools) -> ClipFeatures:
     )
 
 
-def load_tools(version: ModelVersion) -> Tools:
-    """The extractors of a model."""
-    names = extractors_of(version)
-    return Tools(
-        visual=load_extractor(names["visual"], "visual"),
-        audio=load_extractor(names["audio"], "audio"),
-        text=load_extractor(names["text"], "text"),
-        asr=None,
-    )
-
-
 def answers_to(clips: Sequence[ClipFeatures], version: ModelVersion) -> Array:
     """A model's probabilities (n, 6) from features."""
     predict = Predictor(open_model(version.path).network, torch.device("cpu"))
@@ -180,7 +170,7 @@ def compare(work: Path, count: int, seed: int, model: str | None) -> bool:
 
     thresholds = [version.thresholds[label] for label in DEFAULT_LABELS]
     by_file = exported(out, recipes)
-    tools = load_tools(version)
+    tools = load_tools(extractors_of(version))
     clips = [direct_features(recipe, tools) for recipe in recipes]
     print_likeness(clips, open_dataset(manifest, cache=workspace).split("test"))
     by_source = answers_to(clips, version)

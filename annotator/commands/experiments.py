@@ -216,6 +216,13 @@ def diagnose(
 @click.option(
     "--picture", type=click.Path(path_type=Path), help="Where to draw curves, as .png and .svg."
 )
+@click.option(
+    "--media-clips",
+    type=click.IntRange(min=0),
+    default=50,
+    show_default=True,
+    help="Of as many clips, drawn by lot, the media themselves are spoilt, too.",
+)
 @resamples_option
 @json_option
 @labels_option
@@ -226,17 +233,19 @@ def corrupt_test(
     model: Path,
     split: str,
     picture: Path | None,
+    media_clips: int,
     resamples: int,
     as_json: bool,
     labels: tuple[str, ...] | None,
     cache: Path | None,
     device: str,
 ) -> None:
-    """Spoil features ever more: does uncertainty rise with it?
+    """Spoil clips ever more: does uncertainty rise with it?
 
-    It must, and quality must fall gracefully. Where the corpus has the words that its text features
-    were made from, words are deleted and substituted, too, and their features made anew. Sound and
-    pictures are never spoilt themselves.
+    It must, and quality must fall gracefully. Features are spoilt. Where the corpus has the words
+    or the media that they were made from (media: a manifest), so are these, and features made anew:
+    words are deleted and substituted, pictures snow, blur and darken, sound hisses, is muffled and
+    weakened.
 
     \b
     Example:
@@ -245,13 +254,19 @@ def corrupt_test(
     from annotator import training_console
     from annotator.datasets import open_dataset
     from annotator.experiments.corruption_curves import corrupt_test as run_corrupt_test
+    from annotator.experiments.corruption_media import MediaTest
     from annotator.experiments.corruption_picture import draw_curves
     from annotator.learning.card import open_model
     from annotator.predict import choose_device
+    from annotator.review_console import counting
 
     opened, chosen = open_model(model), choose_device(device)
     dataset = open_dataset(data, labels=labels, cache=cache)
-    found = run_corrupt_test(opened, dataset, split, device=chosen, resamples=resamples)
+    with counting("spoiling media", None) as advance:
+        media = MediaTest(media_clips, advance)
+        found = run_corrupt_test(
+            opened, dataset, split, device=chosen, media=media, resamples=resamples
+        )
     if picture:
         draw_curves(found, picture)
     training_console.print_corruption(found, as_json=as_json)

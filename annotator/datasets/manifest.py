@@ -22,7 +22,7 @@ from annotator.datasets.known_media import known_media
 from annotator.datasets.splits import split_by_group, split_named
 from annotator.errors import UsageError
 from annotator.features.cache import FeatureCache
-from annotator.learning.dataset import Dataset, Example
+from annotator.learning.dataset import Dataset, Example, Place
 from annotator.store.records import OpenedMedia
 from annotator.types import MODALITIES, Bounds, ClipFeatures, Modality
 from annotator.workspace import Workspace, open_workspace
@@ -158,6 +158,7 @@ def _example(row: _Row, labels: Sequence[str], *, own_columns: bool) -> Example:
         features=present,
         target=_target(row.entry.labels, labels, own_columns=own_columns),
         words=row.features.transcript if "text" in present else None,
+        place=Place(row.media, row.bounds),
     )
 
 

@@ -14,6 +14,7 @@ import numpy as np
 import torch
 
 from annotator.errors import UsageError
+from annotator.experiments.corruption_media import MediaTest, media_corruptions
 from annotator.experiments.corruption_verdicts import (
     QUALITIES,
     Fall,
@@ -21,12 +22,13 @@ from annotator.experiments.corruption_verdicts import (
     fall,
     prior_quality,
 )
-from annotator.experiments.corruption_words import WordCorruption, word_corruptions
+from annotator.experiments.corruption_words import word_corruptions
 from annotator.experiments.diagnosis_finding import plain
 from annotator.learning.answers import answer
 from annotator.learning.corruption import (
     CORRUPTIONS,
     Scale,
+    Spoilt,
     Way,
     corrupt,
     scales,
@@ -44,6 +46,7 @@ from lddu_model import LDDU, Checkpoint
 
 STRENGTHS = (0.25, 0.5, 0.75, 1.0)
 UNCERTAINTIES = ("variance", "entropy")
+REAL: tuple[Spoilt, ...] = ("media", "words")  # that can be spoilt themselves
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +67,7 @@ class Curve:
     name: str
     kind: str
     modality: Modality
-    of_words: bool  # real ones, whose features were made anew; else features were spoilt
+    spoilt: Spoilt  # of words and media features were made anew
     clips: int
     points: tuple[Point, ...]
     rises: Mapping[str, Rise]  # by UNCERTAINTIES
@@ -76,7 +79,7 @@ class Curve:
             "name": self.name,
             "kind": self.kind,
             "modality": self.modality,
-            "spoilt": "words" if self.of_words else "features",
+            "spoilt": self.spoilt,
             "clips": self.clips,
             "points": [{k: plain(v) for k, v in asdict(p).items()} for p in self.points],
             "rises": {
@@ -105,9 +108,13 @@ class CorruptionCurves:
     @property
     def proxy(self) -> str:
         """For people."""
-        if any(curve.of_words for curve in self.curves):
-            return "words were spoilt; all else in feature space: no media were"
-        return "feature space: no media or words were spoilt"
+        found = {curve.spoilt for curve in self.curves}
+        real = [what for what in REAL if what in found]
+        spared = [what for what in REAL if what not in found]
+        if not real:
+            return "feature space: no media or words were spoilt"
+        rest = f": no {spared[0]} were" if spared else ""
+        return f"{' and '.join(real)} were spoilt; all else in feature space{rest}"
 
     def to_json(self) -> dict[str, Any]:
         """Plain types for `json.dumps`; unknown is null."""
@@ -119,7 +126,7 @@ class CorruptionCurves:
         }
 
 
-def corrupt_test(
+def corrupt_test(  # noqa: PLR0913  keywords, most with a default
     model: Checkpoint,
     dataset: Dataset,
     split: str,
@@ -127,21 +134,24 @@ def corrupt_test(
     device: torch.device,
     strengths: Sequence[float] = STRENGTHS,
     corruptions: Sequence[Way] | None = None,
+    media: MediaTest | None = None,
     resamples: int = RESAMPLES,
     seed: int = 0,
 ) -> CorruptionCurves:
     """Spoil a split in every way and measure at every strength.
 
-    Features are spoilt, and words where the corpus has them. Corruptions of a modality that no clip
-    has give no curve.
+    Features are spoilt, words where the corpus has them, and media where it has them and that is
+    asked for. Corruptions of a modality that no clip has give no curve.
 
     Args:
         model: with the labels and features of the corpus.
-        dataset: with a train split, of which the answer is that knows only the prior.
+        dataset: the answer that knows only the prior is of its train split, or if it has none of
+            the same clips, where it is harder to beat.
         split: which examples.
         device: where the network runs.
         strengths: rising, above 0 and up to 1.
         corruptions: the ways; by default all that there are for the corpus.
+        media: how media are spoilt if that is by default; None: they are not.
         resamples: of the bootstrap over groups, 0 for no intervals.
         seed: of the corruptions and the bootstrap.
 
@@ -152,13 +162,14 @@ def corrupt_test(
     if not strengths or not (steps > 0).all() or strengths[-1] > 1:
         given = ", ".join(map(str, strengths)) or "none"
         raise UsageError(f"strengths must rise from above 0 up to 1 at most, got {given}")
-    check(dataset, dict.fromkeys((split, TRAIN)))
-    demand_fit(model, dataset)
     examples = dataset.split(split)
+    known = TRAIN if dataset.splits.get(TRAIN) else split  # of a corpus that is only to test on
+    check(dataset, dict.fromkeys((split, known)))
+    demand_fit(model, dataset)
     test = _Test(
         network=model.network.to(device),
         thresholds=np.array(thresholds_of(model.metadata, dataset.labels)),
-        prior=np.stack([e.target for e in dataset.split(TRAIN)]),
+        prior=np.stack([e.target for e in dataset.split(known)]),
         strengths=(0.0, *strengths),
         device=device,
         resamples=resamples,
@@ -166,9 +177,11 @@ def corrupt_test(
     )
     if corruptions is None:
         corruptions = (*CORRUPTIONS, *word_corruptions(dataset, examples))
-    known = scales(examples)
+        if media:
+            corruptions += tuple(media_corruptions(dataset, examples, strengths, media, seed))
+    scale = scales(examples)
     curves = [
-        test.curve(way, clips, known[way.modality])
+        test.curve(way, clips, scale[way.modality])
         for way in corruptions
         if (clips := [example for example in examples if way.affects(example)])
     ]
@@ -181,7 +194,7 @@ class _Test:
 
     network: LDDU
     thresholds: Array
-    prior: Array  # (n, q), the targets of the train split
+    prior: Array  # (n, q), the targets that the prior is of
     strengths: tuple[float, ...]  # 0 first
     device: torch.device
     resamples: int
@@ -209,8 +222,7 @@ class _Test:
         rises = {name: self._rise(name, points, answers) for name in UNCERTAINTIES}
         floors = prior_quality(self.prior, answers[0].target)
         falls = {name: fall([getattr(p, name) for p in points], floors[name]) for name in QUALITIES}
-        of_words = isinstance(way, WordCorruption)
-        return Curve(way.name, way.kind, way.modality, of_words, len(clips), points, rises, falls)
+        return Curve(way.name, way.kind, way.modality, way.of, len(clips), points, rises, falls)
 
     def _rise(self, name: str, points: Sequence[Point], answers: Sequence[Answers]) -> Rise:
         apart = getattr(answers[-1], name) - getattr(answers[0], name)

@@ -50,7 +50,7 @@ def draw_curves(found: CorruptionCurves, out: Path) -> tuple[Path, Path]:
     looks: dict[str, Look] = dict(
         zip(kinds, zip(cycle(MARKERS), cycle(COLOURS), strict=False), strict=False)
     )
-    with new_figure((2.2 + 2.7 * len(present), 8.6)) as figure:
+    with new_figure((2.2 + 2.7 * len(present), 9.0)) as figure:
         grid = figure.subplots(len(ROWS), len(present), sharex=True, sharey="row", squeeze=False)
         for column, modality in enumerate(present):
             curves = [curve for curve in found.curves if curve.modality == modality]
@@ -64,8 +64,8 @@ def draw_curves(found: CorruptionCurves, out: Path) -> tuple[Path, Path]:
         for row, title in enumerate(ROWS.values()):
             grid[row, 0].set_ylabel(title)
         figure.align_ylabels()
-        figure.subplots_adjust(left=0.1, right=0.97, top=0.88, bottom=0.12, hspace=0.14, wspace=0.1)
-        write_title(figure, f"Corrupted features of {found.dataset}, {found.split}", found.proxy)
+        figure.subplots_adjust(left=0.1, right=0.97, top=0.88, bottom=0.16, hspace=0.14, wspace=0.1)
+        write_title(figure, f"Corruptions of {found.dataset}, {found.split}", found.proxy)
         legend_below(figure, {**looks, "the same answer for every clip": ("", FAINT)})
         return save(figure, out)
 

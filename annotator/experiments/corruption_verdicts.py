@@ -36,7 +36,7 @@ class Fall:
     steepest: float  # the most lost from one strength to the next
     monotone: bool  # no point is more than the tolerance above one before it
     above_prior: bool  # no point is more than the tolerance below `prior`
-    prior: float  # what the same answer for every clip gets, chosen on the train split
+    prior: float  # what the same answer for every clip gets
 
     @property
     def graceful(self) -> bool | None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from annotator.errors import EnvironmentFault
 from annotator.features.extractor import TextExtractor, load_extractor
-from annotator.learning.corruption import Damage
+from annotator.learning.corruption import Damage, Spoilt
 from annotator.learning.dataset import FOREIGN, Array, Dataset, Example
 from annotator.types import Modality
 
@@ -26,6 +26,7 @@ class WordCorruption:
     vocabulary: Vocabulary
     extractor: TextExtractor
     modality: Modality = "text"
+    of: Spoilt = "words"
 
     def affects(self, example: Example) -> bool:
         """Whether its words are known."""

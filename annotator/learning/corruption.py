@@ -3,13 +3,13 @@
 These act on features, not on pictures, sound or words: most corpora read for training have nothing
 else. They are proxies. Noise on an embedding is not noise on the pixels it came from, averaging
 over time blurs motion but not edges, and a deleted step is a deleted word only where the text
-features have a step a word (token states; a state also knows its deleted neighbours). Whether a
-model stands real noise is to be tested by extracting features of spoilt media.
+features have a step a word (token states; a state also knows its deleted neighbours). Media and
+words themselves are spoilt by `annotator.experiments.corruption_media` and `.corruption_words`.
 """
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Protocol
+from typing import Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,6 +39,7 @@ class Damage:
     random: np.random.Generator
 
 
+Spoilt = Literal["features", "words", "media"]
 Spoil = Callable[[Array, Damage], Array | None]
 
 
@@ -51,6 +52,8 @@ class Way(Protocol):
     def kind(self) -> str: ...  # noqa: D102  what it shares with those of other modalities
     @property
     def modality(self) -> Modality: ...  # noqa: D102
+    @property
+    def of(self) -> Spoilt: ...  # noqa: D102  what is spoilt
     def affects(self, example: Example) -> bool: ...  # noqa: D102
     def spoilt(self, example: Example, damage: Damage) -> Array | None: ...  # noqa: D102
 
@@ -63,6 +66,7 @@ class Corruption:
     kind: str  # what it has in common with those of other modalities, for people
     modality: Modality
     spoil: Spoil  # (steps, dimension) to the same, fewer steps, or None: gone
+    of: Spoilt = "features"
 
     def affects(self, example: Example) -> bool:
         """Whether it has the modality, and another if this one may be taken from it."""

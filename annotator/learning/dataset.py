@@ -6,13 +6,14 @@ are usually views into one large array that a reader loaded, so an example costs
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from annotator.errors import UsageError
-from annotator.types import MAX_STEPS, Modality
+from annotator.types import MAX_STEPS, Bounds, Modality
 
 Array = NDArray[np.floating[Any]]
 
@@ -20,6 +21,14 @@ TRAIN, VALID, TEST = "train", "valid", "test"
 SPLITS = (TRAIN, VALID, TEST)
 
 FOREIGN = "foreign"  # begins the id of what made features that are not ours
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a clip's media lie."""
+
+    path: Path
+    bounds: Bounds
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -38,6 +47,7 @@ class Example:
     raters: int | None = None
     intensity: NDArray[np.float32] | None = None
     words: str | None = None  # that the text features were made from, if the corpus has them
+    place: Place | None = None  # if the corpus has its media
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -14,7 +14,7 @@ from annotator.learning.batches import lengths_of
 from annotator.learning.dataset import TRAIN, Dataset, Example
 from annotator.learning.distributed import Ranks
 from annotator.learning.settings import NetworkSettings, Settings, TrainSettings
-from annotator.learning.training import Epoch, Training
+from annotator.learning.training import Epoch, Training, recalibrate
 from annotator.metrics import multilabel
 from annotator.metrics.inputs import mean_labels
 from annotator.metrics.thresholds import f1_thresholds
@@ -57,16 +57,20 @@ class _Nobody:
 
 
 def fit(dataset: Dataset, settings: Settings, steps: int) -> LDDU:
-    """A network after about so many steps, whatever the number of clips; nothing is validated."""
+    """A network after about so many steps, whatever the number of clips; nothing is validated.
+
+    As in every training, σ alone learns in `settings.train.recalibrate` epochs after that.
+    """
     batches = -(-len(dataset.split(TRAIN)) // settings.train.batch)
     epochs = max(1, round(steps / batches))
-    training = Training(
-        dataset, replace(settings, train=replace(settings.train, epochs=epochs)), CPU, Ranks()
-    )
+    given = replace(settings, train=replace(settings.train, epochs=epochs))
+    training = Training(dataset, given, CPU, Ranks())
     for _ in range(epochs):
         losses = training.run_epoch(_Nobody())
         training.record(losses, float(training.done))  # the last one is the best
-    return training.shown.eval()
+    network = training.shown
+    recalibrate(network, dataset, given, CPU, Ranks(), _Nobody())
+    return network.eval()
 
 
 def look(network: LDDU, pool: Sequence[Example], usual: float, seed: int, passes: int) -> Seen:

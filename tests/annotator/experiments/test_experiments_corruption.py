@@ -181,6 +181,17 @@ def test_without_resamples_a_rise_is_unknown(model):
     assert found.curves[0].rises["entropy"].rises is None
 
 
+def test_a_corpus_to_test_on_alone_has_a_floor_of_its_own(model):
+    ways = [BY_NAME["noise_visual"]]
+    alone = replace(corpus(), splits={"test": corpus().split("test")})
+    found = corrupt_test(model, alone, "test", device=CPU, corruptions=ways, resamples=0)
+    every = alone.split("test")
+    targets = np.stack([example.target for example in every])
+    seen = np.stack([example.target for example in every if "visual" in example.features])
+    floor = found.curves[0].falls["micro_f1"].prior
+    assert floor == prior_quality(targets, seen)["micro_f1"]
+
+
 def test_a_corruption_of_ones_own(model):
     def silence(values, damage):
         return np.zeros_like(values)
@@ -198,8 +209,8 @@ def test_strengths_must_rise(model, strengths):
 
 
 def test_empty_splits_and_other_labels_are_refused(model):
-    with pytest.raises(UsageError, match="toy has no train examples"):
-        corrupt_test(model, corpus(train=0), "test", device=CPU)
+    with pytest.raises(UsageError, match="toy has no valid examples"):
+        corrupt_test(model, corpus(valid=0), "valid", device=CPU)
     with pytest.raises(UsageError, match="the model knows"):
         corrupt_test(model, replace(corpus(), labels=("a", "b", "c")), "test", device=CPU)
 

@@ -112,7 +112,7 @@ def test_the_curves(tmp_path):
     assert png.read_bytes().startswith(b"\x89PNG")
     said = texts(svg)
     assert {"visual", "audio", "text", "noise", "dropped", "micro-F1"} <= said
-    assert "Corrupted features of toy, test" in said
+    assert "Corruptions of toy, test" in said
     _, again = draw_curves(curves(), tmp_path / "again")
     assert svg.read_bytes() == again.read_bytes()
 
