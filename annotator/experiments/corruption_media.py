@@ -64,10 +64,10 @@ def snow(image: Picture, strength: float, random: np.random.Generator) -> Pictur
 
 
 def out_of_focus(image: Picture, strength: float, _: np.random.Generator) -> Picture:
-    """A Gaussian blur of a picture (h, w, 3)."""
-    if not strength:
-        return image
-    return _pixels(cv2.GaussianBlur(image, (0, 0), BLUR * strength * max(image.shape[:2])))
+    """A blur of a picture (h, w, 3) by a triangle, near a Gaussian and as quick at any width."""
+    sd = BLUR * strength * max(image.shape[:2])
+    radius = round(np.sqrt(6 * sd**2 + 1) - 1)  # the variance of its weights is r (r + 2) / 6
+    return _pixels(cv2.stackBlur(image, (2 * radius + 1, 2 * radius + 1)))
 
 
 def darkness(image: Picture, strength: float, _: np.random.Generator) -> Picture:
@@ -179,7 +179,7 @@ def media_corruptions(
     """Spoil clips whose files are known in every way, at every strength.
 
     None if no files are known, or the features were not made by what is here. Clips whose file
-    cannot be decoded are left out, with a warning. A clip of 4 s of 640×480 takes about 2 s.
+    cannot be decoded are left out, with a warning. A clip of 4 s of 640×480 takes some seconds.
 
     Args:
         dataset: what the examples are of.
