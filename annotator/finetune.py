@@ -19,13 +19,14 @@ from annotator.errors import UsageError
 from annotator.learning.answers import answer
 from annotator.learning.card import open_model
 from annotator.learning.dataset import FOREIGN, TEST, TRAIN, VALID, Dataset
+from annotator.learning.epochs import Watcher
 from annotator.learning.evaluation import demand_features
 from annotator.learning.facts import table
 from annotator.learning.finetune_settings import FinetuneSettings, ReviewSettings
 from annotator.learning.promotion import Comparison, Judged, Promote, compare, decide
 from annotator.learning.settings import Settings
 from annotator.learning.start import Start
-from annotator.learning.training import Watcher, fingerprint, train
+from annotator.learning.training import fingerprint, train
 from annotator.lineage import Lineage, described, lineage_of, made_before, new_name
 from annotator.metrics.evaluate import Evaluation, evaluate
 from annotator.metrics.thresholds import f1_thresholds

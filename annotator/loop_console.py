@@ -10,7 +10,7 @@ from functools import singledispatch
 from rich.table import Table
 
 from annotator.console import literal, out_console, print_json, run_display, say
-from annotator.learning.training import Watcher
+from annotator.learning.epochs import Watcher
 from annotator.loop.loop import Outcome
 from annotator.loop.records import (
     Answered,

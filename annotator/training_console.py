@@ -17,7 +17,7 @@ from annotator.experiments.crosseval import CrossEvaluation
 from annotator.experiments.diagnosis import Diagnosis
 from annotator.experiments.diagnosis_propagation import ErrorPropagation
 from annotator.finetune import Finetuned
-from annotator.learning.training import Epoch
+from annotator.learning.epochs import Epoch
 from annotator.metrics import tables
 from annotator.metrics.evaluate import Evaluation, Summary, summarise
 

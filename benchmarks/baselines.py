@@ -37,9 +37,11 @@ from annotator.learning.batches import (
 )
 from annotator.learning.card import open_model
 from annotator.learning.dataset import TEST, TRAIN, VALID, Dataset, Example, check
+from annotator.learning.epochs import Epoch
 from annotator.learning.evaluation import evaluate_model
+from annotator.learning.networks import network_config
 from annotator.learning.settings import Settings, override
-from annotator.learning.training import Epoch, network_config, train
+from annotator.learning.training import train
 from annotator.learning.validation import score, validate
 from annotator.metrics.evaluate import Answers, Evaluation, Summary, evaluate, summarise
 from annotator.metrics.inputs import Array

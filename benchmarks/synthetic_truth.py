@@ -22,9 +22,10 @@ import torch
 from annotator.experiments.corruption_curves import UNCERTAINTIES, corrupt_test
 from annotator.learning.answers import answer, forward
 from annotator.learning.dataset import TEST, VALID, Dataset, Example
+from annotator.learning.epochs import Epoch
 from annotator.learning.settings import Settings, override
 from annotator.learning.synthetic import Planted, World, plant
-from annotator.learning.training import Epoch, train
+from annotator.learning.training import train
 from annotator.metrics import multilabel
 from annotator.metrics.bootstrap import mean_sd
 from annotator.metrics.inputs import Array

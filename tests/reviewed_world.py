@@ -10,7 +10,7 @@ import numpy as np
 import toy_corpus
 from annotator import registry
 from annotator.learning.dataset import Dataset, Example
-from annotator.learning.training import network_config
+from annotator.learning.networks import network_config
 from annotator.store.review_records import Answer, GivenLabel
 from annotator.types import (
     MODALITIES,

@@ -18,8 +18,9 @@ from annotator.experiments.trainings import Watcher, to_learn_from
 from annotator.learning.card import open_model
 from annotator.learning.dataset import TEST, TRAIN, VALID, Dataset, check
 from annotator.learning.evaluation import evaluate_model
+from annotator.learning.networks import network_config
 from annotator.learning.settings import Settings, override
-from annotator.learning.training import network_config, train
+from annotator.learning.training import train
 from annotator.metrics.bootstrap import MeanSd, mean_sd
 from annotator.metrics.evaluate import Evaluation, Summary, summarise
 from annotator.metrics.tables import TITLES, UNKNOWN, Table, metric_table

@@ -8,8 +8,9 @@ from annotator.errors import UsageError
 from annotator.learning.answers import answer
 from annotator.learning.dataset import VALID, Dataset
 from annotator.learning.distributed import Ranks
+from annotator.learning.epochs import Training
 from annotator.learning.settings import Settings
-from annotator.learning.training import STATE_FILE, Training, fingerprint
+from annotator.learning.training import STATE_FILE, fingerprint
 from annotator.learning.validation import validate
 from lddu_model import Checkpoint, untrained
 

@@ -3,11 +3,11 @@
 from dataclasses import replace
 from typing import Protocol
 
-from annotator.learning import training
+from annotator.learning import epochs
 from annotator.learning.dataset import TRAIN, VALID, Dataset
 
 
-class Watcher(training.Watcher, Protocol):
+class Watcher(epochs.Watcher, Protocol):
     """Told of every training, and of every step and epoch in it."""
 
     def training(self, name: str, number: int, total: int) -> None:

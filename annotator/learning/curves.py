@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from uuid import uuid4
 
 if TYPE_CHECKING:
-    from annotator.learning.training import Epoch
+    from annotator.learning.epochs import Epoch
 
 
 def write_curves(file: Path, epochs: "Sequence[Epoch]") -> None:

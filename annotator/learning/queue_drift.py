@@ -20,7 +20,7 @@ from lddu_model import Output
 from lddu_model.contrastive import contrastive_rows
 
 if TYPE_CHECKING:
-    from annotator.learning.training import Training
+    from annotator.learning.epochs import Training
 
 BATCHES = 4  # that are compared, evenly from the newest to the oldest: an epoch stays cheap
 

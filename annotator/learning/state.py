@@ -86,3 +86,16 @@ def restore_optimiser(optimiser: torch.optim.Optimizer, tensors: Mapping[str, Te
         place, _, name = key.partition(".")
         state.setdefault(int(place), {})[name] = value
     optimiser.load_state_dict({**optimiser.state_dict(), "state": state})
+
+
+def demand_same(found: object, mark: str, folder: Path) -> None:
+    """Refuse a folder whose training has another fingerprint.
+
+    Raises:
+        UsageError: it has.
+    """
+    if found != mark:
+        raise UsageError(
+            f"{folder} holds a training with other settings or data: "
+            "choose another --out, or remove the folder"
+        )

@@ -10,9 +10,9 @@ from typing import Protocol
 from annotator.acquisition.pool import Plan
 from annotator.corpus.plan import PlanSettings
 from annotator.learning.dataset import Dataset
+from annotator.learning.epochs import Watcher
 from annotator.learning.finetune_settings import FinetuneSettings
 from annotator.learning.promotion import Promote
-from annotator.learning.training import Watcher
 from annotator.loop.records import Fact, Step
 from annotator.loop.stopping import Policy
 from annotator.recorder import Observer as RunObserver

@@ -13,8 +13,9 @@ from annotator.learning.answers import BATCH, answer, forward
 from annotator.learning.batches import lengths_of
 from annotator.learning.dataset import TRAIN, Dataset, Example
 from annotator.learning.distributed import Ranks
+from annotator.learning.epochs import Epoch, Training
+from annotator.learning.recalibration import recalibrate
 from annotator.learning.settings import NetworkSettings, Settings, TrainSettings
-from annotator.learning.training import Epoch, Training, recalibrate
 from annotator.metrics import multilabel
 from annotator.metrics.inputs import mean_labels
 from annotator.metrics.thresholds import f1_thresholds

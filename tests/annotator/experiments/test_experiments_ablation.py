@@ -14,8 +14,8 @@ from annotator.learning.answers import answer
 from annotator.learning.card import open_model
 from annotator.learning.dataset import TEST, VALID
 from annotator.learning.evaluation import evaluate_model
+from annotator.learning.networks import network_config
 from annotator.learning.settings import Settings, override
-from annotator.learning.training import network_config
 from annotator.metrics.tables import latex
 from lddu_model import load
 from toy_corpus import Silent, corpus, settings

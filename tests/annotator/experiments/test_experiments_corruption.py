@@ -29,7 +29,8 @@ from annotator.learning.corruption import (
     scales,
 )
 from annotator.learning.evaluation import evaluate_model
-from annotator.learning.training import network_config, train
+from annotator.learning.networks import network_config
+from annotator.learning.training import train
 from annotator.metrics.bootstrap import Interval
 from annotator.metrics.multilabel import count
 from lddu_model import Checkpoint, untrained

@@ -35,7 +35,7 @@ from annotator.features.cache import FeatureCache
 from annotator.features.sound import SAMPLE_RATE
 from annotator.learning.corruption import NOISE, Damage, Scale
 from annotator.learning.dataset import Example, Place
-from annotator.learning.training import network_config
+from annotator.learning.networks import network_config
 from annotator.stages import Extracted, MediaJob, annotate_media, bounds
 from annotator.types import Segment
 from lddu_model import Checkpoint, untrained

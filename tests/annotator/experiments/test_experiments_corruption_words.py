@@ -15,7 +15,7 @@ from annotator.experiments import corruption_words
 from annotator.experiments.corruption_curves import corrupt_test
 from annotator.experiments.corruption_words import delete, substitute, word_corruptions
 from annotator.learning.corruption import Damage, Scale
-from annotator.learning.training import network_config
+from annotator.learning.networks import network_config
 from annotator.types import DEFAULT_LABELS
 from lddu_model import Checkpoint, untrained
 from toy_corpus import corpus, settings

@@ -21,7 +21,9 @@ from annotator.experiments.latents import Latents, distributions, encode, some
 from annotator.learning.answers import answer
 from annotator.learning.card import open_model
 from annotator.learning.distributed import Ranks
-from annotator.learning.training import Training, network_config, train
+from annotator.learning.epochs import Training
+from annotator.learning.networks import network_config
+from annotator.learning.training import train
 from lddu_model import Checkpoint, untrained
 from toy_corpus import Silent, corpus, settings
 

@@ -21,8 +21,9 @@ from annotator.learning import state
 from annotator.learning.card import git_revision, open_model
 from annotator.learning.dataset import Dataset, Example
 from annotator.learning.distributed import Ranks
+from annotator.learning.epochs import PARTS, Training
 from annotator.learning.evaluation import evaluate_model
-from annotator.learning.training import CURVES_FILE, PARTS, STATE_FILE, Training, train
+from annotator.learning.training import CURVES_FILE, STATE_FILE, train
 from lddu_model import load
 from toy_corpus import Silent, corpus, settings
 

@@ -9,8 +9,9 @@ from annotator.errors import UsageError
 from annotator.experiments.diagnosis_queue import DRIFT
 from annotator.learning.card import open_model
 from annotator.learning.distributed import Ranks
+from annotator.learning.epochs import Training
 from annotator.learning.queue_drift import Drift, queue_drift
-from annotator.learning.training import CURVES_FILE, Training, train
+from annotator.learning.training import CURVES_FILE, train
 from lddu_model import untrained
 from toy_corpus import Silent, corpus, settings
 

@@ -6,8 +6,10 @@ import pytest
 import torch
 
 from annotator.learning.distributed import Ranks
+from annotator.learning.networks import network_config
+from annotator.learning.recalibration import recalibrate
 from annotator.learning.start import LayerRates
-from annotator.learning.training import network_config, recalibrate, train
+from annotator.learning.training import train
 from lddu_model import load, untrained
 from lddu_model.optimisation import of_sigma
 from toy_corpus import Silent, corpus, settings
