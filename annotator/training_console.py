@@ -52,8 +52,8 @@ class _TrainingDisplay:
     def training(self, name: str, number: int, total: int) -> None:
         self._console.print(f"training {number} of {total}: {literal(name)}", highlight=False)
 
-    def step(self, done: int, total: int) -> None:
-        self._bar.update(self._task, completed=done, total=total)
+    def step(self, done: int, total: int, part: str) -> None:
+        self._bar.update(self._task, completed=done, total=total, description=part)
 
     def epoch(self, epoch: Epoch) -> None:
         if self._silent:

@@ -37,7 +37,7 @@ from annotator.learning.batches import (
 )
 from annotator.learning.card import open_model
 from annotator.learning.dataset import TEST, TRAIN, VALID, Dataset, Example, check
-from annotator.learning.epochs import Epoch
+from annotator.learning.epochs import Unwatched
 from annotator.learning.evaluation import evaluate_model
 from annotator.learning.networks import network_config
 from annotator.learning.settings import Settings, override
@@ -104,7 +104,7 @@ def lddu(changes: Iterable[str], task: Task) -> Evaluation:
     settings = override(task.settings, changes)
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "training"
-        train(task.dataset, settings, out, device=task.device, watcher=_Unwatched())
+        train(task.dataset, settings, out, device=task.device, watcher=Unwatched())
         model = open_model(out)
     return evaluate_model(model, task.dataset, task.split, device=task.device, resamples=0)
 
@@ -238,16 +238,6 @@ def _step(network: nn.Module, optimiser: torch.optim.Optimizer, rate: float, cli
 def _mixed(device: torch.device) -> torch.autocast:
     """Mixed precision where LDDU's training has it, on a GPU."""
     return torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda")
-
-
-class _Unwatched:
-    """Nobody is told how a training goes."""
-
-    def step(self, done: int, total: int) -> None:
-        """A batch is done."""
-
-    def epoch(self, epoch: Epoch) -> None:
-        """An epoch is done."""
 
 
 def shown(results: Mapping[str, Summary]) -> Table:

@@ -22,7 +22,7 @@ import torch
 from annotator.experiments.corruption_curves import UNCERTAINTIES, corrupt_test
 from annotator.learning.answers import answer, forward
 from annotator.learning.dataset import TEST, VALID, Dataset, Example
-from annotator.learning.epochs import Epoch
+from annotator.learning.epochs import Unwatched
 from annotator.learning.settings import Settings, override
 from annotator.learning.synthetic import Planted, World, plant
 from annotator.learning.training import train
@@ -78,23 +78,13 @@ class Found:
     rises: Mapping[str, int]  # corruptions that raise the variance, and the entropy
 
 
-class Silent:
-    """A watcher without an interest."""
-
-    def step(self, done: int, total: int) -> None:
-        """Nothing."""
-
-    def epoch(self, epoch: Epoch) -> None:
-        """Nothing."""
-
-
 def measure(planted: Planted, *assignments: str, corrupted: bool = False) -> Found:
     """Train with these settings and measure on the test split, and corruptions of it if asked."""
     cpu = torch.device("cpu")
     settings = override(Settings(), (*SMALL, *assignments))
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "training"
-        model = load(train(planted.dataset, settings, out, device=cpu, watcher=Silent()))
+        model = load(train(planted.dataset, settings, out, device=cpu, watcher=Unwatched()))
     network = model.network
     valid, test = (answer(network, planted.dataset.split(s), cpu) for s in (VALID, TEST))
     assert test.sigma_norm is not None

@@ -96,8 +96,9 @@ class Silent:
     def __init__(self) -> None:
         self.epochs: list[object] = []
 
-    def step(self, done: int, total: int) -> None:
+    def step(self, done: int, total: int, part: str) -> None:
         assert 0 < done <= total
+        assert part
 
     def epoch(self, epoch: object) -> None:
         self.epochs.append(epoch)

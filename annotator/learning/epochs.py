@@ -50,9 +50,16 @@ class Epoch:
 
 
 class Watcher(Protocol):
-    """Who is told how it goes."""
+    """Who is told how it goes: what is done of a part of the training, and every epoch."""
 
-    def step(self, done: int, total: int) -> None: ...  # noqa: D102
+    def step(self, done: int, total: int, part: str) -> None: ...  # noqa: D102
+    def epoch(self, epoch: Epoch) -> None: ...  # noqa: D102
+
+
+class Unwatched:
+    """A watcher without an interest."""
+
+    def step(self, done: int, total: int, part: str) -> None: ...  # noqa: D102
     def epoch(self, epoch: Epoch) -> None: ...  # noqa: D102
 
 
@@ -121,8 +128,8 @@ class Training:
         last = max((epoch.number for epoch in self.history if epoch.best), default=0)
         return self.done >= t.epochs or (t.patience > 0 and self.done - last >= t.patience)
 
-    def run_epoch(self, watcher: Watcher) -> dict[str, float]:
-        """Train on every example once; returns the mean losses."""
+    def run_epoch(self, watcher: Watcher, part: str = "training") -> dict[str, float]:
+        """Train on every example once; returns the mean losses. `part` is for people."""
         t, number = self.settings.train, self.done
         batches = self._epoch_batches(number)
         shown = self.augmentation.epoch(number)
@@ -136,7 +143,7 @@ class Training:
                 closing = (done + 1) % t.accumulate == 0 or done + 1 == len(batches)
                 losses = self._step(batch, shown, closing, number * self.batches + done)
                 sums += torch.stack([getattr(losses, part).detach() for part in PARTS])
-                watcher.step(number * self.batches + done + 1, t.epochs * self.batches)
+                watcher.step(number * self.batches + done + 1, t.epochs * self.batches, part)
         if not sums.isfinite().all():
             raise UsageError(
                 f"the loss of epoch {number + 1} is not a number: "

@@ -44,7 +44,7 @@ def recalibrate(
         dataset, given, device, ranks, finished, lambda name: float(name in learning)
     )
     for _ in range(given.train.epochs):
-        losses = training.run_epoch(watcher)
+        losses = training.run_epoch(watcher, "training σ alone")
         training.record(losses, float(training.done))
     network.load_state_dict(finished.state_dict())
 

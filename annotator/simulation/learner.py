@@ -13,7 +13,7 @@ from annotator.learning.answers import BATCH, answer, forward
 from annotator.learning.batches import lengths_of
 from annotator.learning.dataset import TRAIN, Dataset, Example
 from annotator.learning.distributed import Ranks
-from annotator.learning.epochs import Epoch, Training
+from annotator.learning.epochs import Training, Unwatched
 from annotator.learning.recalibration import recalibrate
 from annotator.learning.settings import NetworkSettings, Settings, TrainSettings
 from annotator.metrics import multilabel
@@ -52,11 +52,6 @@ class Seen:
     latent: Floats  # (n, d)
 
 
-class _Nobody:
-    def step(self, done: int, total: int) -> None: ...
-    def epoch(self, epoch: Epoch) -> None: ...
-
-
 def fit(dataset: Dataset, settings: Settings, steps: int) -> LDDU:
     """A network after about so many steps, whatever the number of clips; nothing is validated.
 
@@ -67,10 +62,10 @@ def fit(dataset: Dataset, settings: Settings, steps: int) -> LDDU:
     given = replace(settings, train=replace(settings.train, epochs=epochs))
     training = Training(dataset, given, CPU, Ranks())
     for _ in range(epochs):
-        losses = training.run_epoch(_Nobody())
+        losses = training.run_epoch(Unwatched())
         training.record(losses, float(training.done))  # the last one is the best
     network = training.shown
-    recalibrate(network, dataset, given, CPU, Ranks(), _Nobody())
+    recalibrate(network, dataset, given, CPU, Ranks(), Unwatched())
     return network.eval()
 
 

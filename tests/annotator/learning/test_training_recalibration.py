@@ -70,11 +70,11 @@ class Interrupted(Exception):
 
 
 class CutOff(Silent):
-    """Interrupts in the second step after the last epoch."""
+    """Interrupts in the second step of σ alone."""
 
-    def step(self, done, total):
-        super().step(done, total)
-        if len(self.epochs) == 3 and done == 2:
+    def step(self, done, total, part):
+        super().step(done, total, part)
+        if part == "training σ alone" and done == 2:
             raise Interrupted
 
 
