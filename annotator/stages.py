@@ -6,7 +6,7 @@ the file's length: frames become faces as they arrive, sound becomes features bl
 """
 
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -21,7 +21,7 @@ from annotator.corpus.sidecars import Sidecars
 from annotator.errors import EnvironmentFault, StageFailure
 from annotator.features.cache import FeatureCache
 from annotator.features.vad import SpeechDetector
-from annotator.media.decode import Frame, decode, decode_audio
+from annotator.media.decode import AudioChunk, DecodeReport, Frame, decode, decode_audio
 from annotator.media.local import LocalMedia, Stopped
 from annotator.media.probe import probe
 from annotator.media.subtitles import embedded_subtitles
@@ -273,17 +273,9 @@ def _decode_span(
     """Decode the span once, feeding every clip of `works`; each is yielded as its end passes."""
     if not works:
         return
-    start_ms = span[0].start_ms // FRAME_MS * FRAME_MS
     clock, tools = works[0].clock, works[0].tools
-    stream = decode(
-        path,
-        info,
-        start_ms=start_ms,
-        end_ms=max(segment.end_ms for segment in span),
-        fps=FRAMES_PER_SECOND,
-        want_video=any(work.wants_video for work in works),
-        want_audio=any(work.wants_audio for work in works),
-    )
+    start_ms = _on_grid(span[0].start_ms)
+    stream = decoded(path, info, start_ms, max(segment.end_ms for segment in span), works)
     waiting, video_ms, audio_ms = works, start_ms, start_ms
     try:
         with closing(stream):
@@ -308,13 +300,32 @@ def _decode_span(
     yield from map(_finish, waiting)
 
 
+def decoded(
+    path: Path, info: MediaInfo, start_ms: int, end_ms: int, works: Sequence[ClipWork]
+) -> Generator[Frame | AudioChunk, None, DecodeReport]:
+    """What clips in a part of a file want of it; its frames lie on the grid of the whole file."""
+    return decode(
+        path,
+        info,
+        start_ms=_on_grid(start_ms),
+        end_ms=end_ms,
+        fps=FRAMES_PER_SECOND,
+        want_video=any(work.wants_video for work in works),
+        want_audio=any(work.wants_audio for work in works),
+    )
+
+
+def _on_grid(time_ms: int) -> int:
+    return time_ms // FRAME_MS * FRAME_MS
+
+
 def _see(frame: Frame, works: Sequence[ClipWork], tools: Tools, clock: StageClock) -> None:
     """Look for a face once, for all clips the frame belongs to."""
     wanting = [work for work in works if work.wants_frame(frame.time_ms)]
     if not wanting:
         return
     with clock.stage("faces"):
-        face = _attempt(partial(tools.visual.observe, frame.image))
+        face = attempt(partial(tools.visual.observe, frame.image))
     for work in wanting:
         if isinstance(face, StageFailure):
             work.failure = face
@@ -323,18 +334,18 @@ def _see(frame: Frame, works: Sequence[ClipWork], tools: Tools, clock: StageCloc
 
 
 def _give(work: ClipWork, step: Callable[[], None]) -> None:
-    if isinstance(failure := _attempt(step), StageFailure):
+    if isinstance(failure := attempt(step), StageFailure):
         work.failure = failure
 
 
 def _finish(work: ClipWork) -> Extracted | ClipFailed:
-    made = _attempt(work.finish)
+    made = attempt(work.finish)
     if isinstance(made, StageFailure):
         return ClipFailed(work.segment, made.stage, made.reason)
     return Extracted(work.segment, made)
 
 
-def _attempt(step: Callable[[], T]) -> T | StageFailure:
+def attempt(step: Callable[[], T]) -> T | StageFailure:
     """The boundary of one clip: whatever goes wrong with it is its own row's reason."""
     try:
         return step()

@@ -221,7 +221,7 @@ def diagnose(
     type=click.IntRange(min=0),
     default=50,
     show_default=True,
-    help="Of as many clips, drawn by lot, the media themselves are spoilt, too.",
+    help="Of as many clips, drawn by lot, the media themselves are spoilt; some seconds each.",
 )
 @resamples_option
 @json_option
@@ -253,20 +253,27 @@ def corrupt_test(
     """
     from annotator import training_console
     from annotator.datasets import open_dataset
+    from annotator.experiments.corruption_curves import STRENGTHS
     from annotator.experiments.corruption_curves import corrupt_test as run_corrupt_test
-    from annotator.experiments.corruption_media import MediaTest
+    from annotator.experiments.corruption_media import media_corruptions
     from annotator.experiments.corruption_picture import draw_curves
+    from annotator.experiments.corruption_words import word_corruptions
     from annotator.learning.card import open_model
+    from annotator.learning.corruption import CORRUPTIONS, Way
+    from annotator.learning.evaluation import demand_fit
     from annotator.predict import choose_device
     from annotator.review_console import counting
 
     opened, chosen = open_model(model), choose_device(device)
     dataset = open_dataset(data, labels=labels, cache=cache)
+    demand_fit(opened, dataset)  # before the minutes that media may take
+    examples = dataset.split(split)
     with counting("spoiling media", None) as advance:
-        media = MediaTest(media_clips, advance)
-        found = run_corrupt_test(
-            opened, dataset, split, device=chosen, media=media, resamples=resamples
-        )
+        media = media_corruptions(dataset, examples, STRENGTHS, media_clips, told=advance)
+    ways: tuple[Way, ...] = (*CORRUPTIONS, *word_corruptions(dataset, examples), *media)
+    found = run_corrupt_test(
+        opened, dataset, split, device=chosen, corruptions=ways, resamples=resamples
+    )
     if picture:
         draw_curves(found, picture)
     training_console.print_corruption(found, as_json=as_json)

@@ -14,7 +14,6 @@ import numpy as np
 import torch
 
 from annotator.errors import UsageError
-from annotator.experiments.corruption_media import MediaTest, media_corruptions
 from annotator.experiments.corruption_verdicts import (
     QUALITIES,
     Fall,
@@ -108,9 +107,13 @@ class CorruptionCurves:
     @property
     def proxy(self) -> str:
         """For people."""
-        found = {curve.spoilt for curve in self.curves}
-        real = [what for what in REAL if what in found]
-        spared = [what for what in REAL if what not in found]
+        clips = {curve.spoilt: curve.clips for curve in self.curves}
+        real = [
+            f"{what} of {clips[what]} clip{'s' * (clips[what] != 1)}"
+            for what in REAL
+            if what in clips
+        ]
+        spared = [what for what in REAL if what not in clips]
         if not real:
             return "feature space: no media or words were spoilt"
         rest = f": no {spared[0]} were" if spared else ""
@@ -126,7 +129,7 @@ class CorruptionCurves:
         }
 
 
-def corrupt_test(  # noqa: PLR0913  keywords, most with a default
+def corrupt_test(
     model: Checkpoint,
     dataset: Dataset,
     split: str,
@@ -134,14 +137,13 @@ def corrupt_test(  # noqa: PLR0913  keywords, most with a default
     device: torch.device,
     strengths: Sequence[float] = STRENGTHS,
     corruptions: Sequence[Way] | None = None,
-    media: MediaTest | None = None,
     resamples: int = RESAMPLES,
     seed: int = 0,
 ) -> CorruptionCurves:
     """Spoil a split in every way and measure at every strength.
 
-    Features are spoilt, words where the corpus has them, and media where it has them and that is
-    asked for. Corruptions of a modality that no clip has give no curve.
+    By default features, and words where the corpus has them. Corruptions of a modality that no clip
+    has give no curve.
 
     Args:
         model: with the labels and features of the corpus.
@@ -150,8 +152,7 @@ def corrupt_test(  # noqa: PLR0913  keywords, most with a default
         split: which examples.
         device: where the network runs.
         strengths: rising, above 0 and up to 1.
-        corruptions: the ways; by default all that there are for the corpus.
-        media: how media are spoilt if that is by default; None: they are not.
+        corruptions: the ways; by default all that need no media.
         resamples: of the bootstrap over groups, 0 for no intervals.
         seed: of the corruptions and the bootstrap.
 
@@ -177,8 +178,6 @@ def corrupt_test(  # noqa: PLR0913  keywords, most with a default
     )
     if corruptions is None:
         corruptions = (*CORRUPTIONS, *word_corruptions(dataset, examples))
-        if media:
-            corruptions += tuple(media_corruptions(dataset, examples, strengths, media, seed))
     scale = scales(examples)
     curves = [
         test.curve(way, clips, scale[way.modality])

@@ -5,9 +5,10 @@ A clip is decoded once for every way and strength; from there on its features ar
 """
 
 import logging
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,21 +18,20 @@ from numpy.typing import NDArray
 
 from annotator.clipwork import ClipWork, Found, Tools
 from annotator.clock import StageClock
-from annotator.errors import EnvironmentFault, StageFailure
+from annotator.errors import StageFailure
+from annotator.experiments.anew import same_extractor
 from annotator.features.extractor import (
-    DEFAULT_EXTRACTORS,
     AudioExtractor,
     Observation,
     VisualExtractor,
 )
 from annotator.features.sound import SAMPLE_RATE, playable
 from annotator.learning.corruption import NOISE, Damage, Spoilt
-from annotator.learning.dataset import FOREIGN, Array, Dataset, Example, Place
-from annotator.media.decode import Frame, decode
+from annotator.learning.dataset import Array, Dataset, Example, Place
+from annotator.media.decode import Frame
 from annotator.media.local import LocalMedia
 from annotator.media.probe import probe
-from annotator.stages import FRAME_MS, FRAMES_PER_SECOND
-from annotator.toolkit import load_tools
+from annotator.stages import FRAME_MS, attempt, decoded
 from annotator.types import (
     MODALITIES,
     Absent,
@@ -49,10 +49,10 @@ DARKNESS = 0.98  # share of the light that is gone
 MUFFLED_HZ = 300.0  # the highest frequency that is left
 QUIET_DB = 60.0  # by which sound is weakened
 
+LONGEST_MS = 60_000  # of a clip: each frame is looked at a dozen times
+
 Picture = NDArray[np.uint8]
 Sound = NDArray[np.float32]
-PictureSpoil = Callable[[Picture, float, np.random.Generator], Picture]
-SoundSpoil = Callable[[Sound, float, np.random.Generator], Sound]
 
 _log = logging.getLogger(__name__)
 
@@ -107,43 +107,42 @@ def quiet(samples: Sound, strength: float, _: np.random.Generator) -> Sound:
 
 
 @dataclass(frozen=True, slots=True)
-class _Kind:
-    """A way to spoil media: pictures, or sound."""
+class OfPictures:
+    """A way to spoil pictures."""
 
     name: str
     kind: str
-    picture: PictureSpoil | None = None
-    sound: SoundSpoil | None = None
+    spoil: Callable[[Picture, float, np.random.Generator], Picture]
+    modality: Modality = "visual"
 
-    @property
-    def modality(self) -> Modality:
-        return "visual" if self.picture else "audio"
-
-    def tools(self, tools: Tools, strength: float, random: np.random.Generator) -> Tools:
-        """The extractors, of which one meets with spoilt media."""
-        if self.picture:
-            return replace(tools, visual=_Sight(tools.visual, self.picture, strength, random))
-        if self.sound:
-            return replace(tools, audio=_Hearing(tools.audio, self.sound, strength, random))
-        return tools
-
-
-KINDS = (
-    _Kind("media_snow", "noise in media", picture=snow),
-    _Kind("media_blur", "blurred, muffled media", picture=out_of_focus),
-    _Kind("media_darkness", "dark, quiet media", picture=darkness),
-    _Kind("media_hiss", "noise in media", sound=hiss),
-    _Kind("media_muffled", "blurred, muffled media", sound=muffled),
-    _Kind("media_quiet", "dark, quiet media", sound=quiet),
-)
+    def before(self, tools: Tools, strength: float, random: np.random.Generator) -> Tools:
+        """The extractors, of which one is shown spoilt pictures."""
+        return replace(tools, visual=_Sight(tools.visual, self, strength, random))
 
 
 @dataclass(frozen=True, slots=True)
-class MediaTest:
-    """How many clips' media are spoilt, drawn by lot, and who is told of each, and of how many."""
+class OfSound:
+    """A way to spoil sound."""
 
-    clips: int
-    watch: Callable[[int, int], object] = lambda _done, _total: None
+    name: str
+    kind: str
+    spoil: Callable[[Sound, float, np.random.Generator], Sound]
+    modality: Modality = "audio"
+
+    def before(self, tools: Tools, strength: float, random: np.random.Generator) -> Tools:
+        """The extractors, of which one is given spoilt sound."""
+        return replace(tools, audio=_Hearing(tools.audio, self, strength, random))
+
+
+NOISY, DULL, FAINT = "noise in media", "blurred, muffled media", "dark, quiet media"  # kinds
+WAYS = (
+    OfPictures("media_snow", NOISY, snow),
+    OfPictures("media_blur", DULL, out_of_focus),
+    OfPictures("media_darkness", FAINT, darkness),
+    OfSound("media_hiss", NOISY, hiss),
+    OfSound("media_muffled", DULL, muffled),
+    OfSound("media_quiet", FAINT, quiet),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,46 +172,58 @@ def media_corruptions(
     dataset: Dataset,
     examples: Sequence[Example],
     strengths: Sequence[float],
-    test: MediaTest,
-    seed: int,
+    clips: int,
+    *,
+    seed: int = 0,
+    told: Callable[[int, int], object] = lambda _more, _total: None,
 ) -> list[MediaCorruption]:
-    """Spoil clips whose files are known in every way, at every strength.
+    """Spoil the media of some clips in every way, at every strength.
 
-    None if no files are known, or the features were not made by what is here. Clips whose file
-    cannot be decoded are left out, with a warning. A clip of 4 s of 640×480 takes some seconds.
+    Pictures or sound are left alone if their features were not made by what is here, and so are
+    clips of more than LONGEST_MS. What cannot be opened, decoded or read is left out and said. A
+    clip of 4 s of 640×480 takes some seconds.
 
     Args:
         dataset: what the examples are of.
-        examples: some of which have a place.
-        strengths: above 0 and up to 1.
-        test: how many clips at most.
+        examples: those with a place, and with features of pictures or sound, are drawn from.
+        strengths: from 0 to 1.
+        clips: how many are drawn, if there are as many.
         seed: of the choice of clips and of the noise.
+        told: of each clip as it is done, with the number of all.
+
+    Returns:
+        The ways that any clip could be spoilt in; none if no files are known.
     """
-    placed = [(e, e.place) for e in examples if e.place is not None]
-    if not test.clips or not placed or (tools := _tools(dataset)) is None:
-        return []
-    drawn = np.random.default_rng(seed).permutation(len(placed))[: test.clips]
-    made: dict[str, dict[str, dict[float, Array | None]]] = {kind.name: {} for kind in KINDS}
-    failures = []
+    tools = _Tools(same_extractor(dataset, "visual"), same_extractor(dataset, "audio"))
+    able = [(e, e.place) for e in examples if clips and e.place and any(tools.ways(e))]
+    short = [(e, place) for e, place in able if place.length_ms <= LONGEST_MS]
+    drawn = np.random.default_rng(seed).permutation(len(short))[:clips]
+    made: dict[str, dict[str, dict[float, Array | None]]] = {way.name: {} for way in WAYS}
+    failures = [
+        f"{place.path.name}: longer than a minute"
+        for _, place in able
+        if place.length_ms > LONGEST_MS
+    ]
     for number in sorted(drawn.tolist()):
-        example, place = placed[number]
-        try:
-            for kind, strength, values in _spoilt(example, place, tools, strengths, (seed, number)):
-                made[kind.name].setdefault(example.id, {})[strength] = values
-        except StageFailure as failure:
-            failures.append(f"{place.path.name}: {failure.reason}")
-        test.watch(1, len(drawn))
+        example, place = short[number]
+        found = attempt(partial(_spoilt, example, place, tools, strengths, (seed, number)))
+        if isinstance(found, StageFailure):
+            failures.append(f"{place.path.name}: {found.reason}")
+        else:
+            for name, by_strength in found.items():
+                made[name][example.id] = by_strength
+        told(1, len(drawn))
     if failures:
         _log.warning(
-            "the media of %d of %d clips are not spoilt, %s the first: check the files",
+            "the media of %d of %d clips are not spoilt, %s the first",
             len(failures),
-            len(drawn),
+            len(able),
             failures[0],
         )
     return [
-        MediaCorruption(kind.name, kind.kind, kind.modality, made[kind.name])
-        for kind in KINDS
-        if made[kind.name]
+        MediaCorruption(way.name, way.kind, way.modality, made[way.name])
+        for way in WAYS
+        if made[way.name]
     ]
 
 
@@ -221,27 +232,26 @@ def _pixels(values: NDArray[Any]) -> Picture:
     return pixels
 
 
-def _tools(dataset: Dataset) -> Tools | None:
-    """The extractors that made the features; None, with a warning, if they are not here."""
-    ids = dataset.extractors
-    if any(made_by.startswith(FOREIGN) for made_by in ids.values()):
-        return None
-    names = {modality: made_by.rpartition("@")[0] for modality, made_by in ids.items()}
-    try:
-        tools = load_tools({**DEFAULT_EXTRACTORS, **names})
-    except EnvironmentFault as fault:
-        _log.warning("no media are spoilt, only features: %s", fault)
-        return None
-    here = {"visual": tools.visual.id, "audio": tools.audio.id, "text": tools.text.id}
-    for modality, made_by in ids.items():
-        if made_by != here[modality]:
-            _log.warning(
-                "no media are spoilt, only features: those are of %s, which is %s here",
-                made_by,
-                here[modality],
-            )
-            return None
-    return tools
+@dataclass(frozen=True, slots=True)
+class _Tools:
+    """The extractors that media are read with, as far as they are here."""
+
+    visual: VisualExtractor | None
+    audio: AudioExtractor | None
+
+    def ways(self, example: Example) -> list[OfPictures | OfSound]:
+        """Those that an example can be spoilt in."""
+        here = {"visual": self.visual, "audio": self.audio}
+        return [
+            way
+            for way in WAYS
+            if here[way.modality] is not None and len(example.features.get(way.modality, ()))
+        ]
+
+    def whole(self) -> Tools:
+        """As `ClipWork` takes them; it asks only for what it does not know yet."""
+        missing: Any = None
+        return Tools(self.visual or missing, self.audio or missing, text=missing, asr=None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -249,7 +259,7 @@ class _Sight:
     """A visual extractor that is shown spoilt pictures, the same noise at every strength."""
 
     extractor: VisualExtractor
-    spoil: PictureSpoil
+    way: OfPictures
     strength: float
     random: np.random.Generator
 
@@ -258,9 +268,9 @@ class _Sight:
         return self.extractor.id
 
     def observe(self, image: Picture) -> Observation | None:
-        return self.extractor.observe(self.spoil(image, self.strength, self.random))
+        return self.extractor.observe(self.way.spoil(image, self.strength, self.random))
 
-    def embed(self, observations: Sequence[Observation]) -> Sound:
+    def embed(self, observations: Sequence[Observation]) -> NDArray[np.float32]:
         return self.extractor.embed(observations)
 
 
@@ -269,7 +279,7 @@ class _Hearing:
     """An audio extractor that is given spoilt sound, the same noise at every strength."""
 
     extractor: AudioExtractor
-    spoil: SoundSpoil
+    way: OfSound
     strength: float
     random: np.random.Generator
 
@@ -277,33 +287,34 @@ class _Hearing:
     def id(self) -> str:
         return self.extractor.id
 
-    def block(self, samples: Sound) -> Sound:
-        return self.extractor.block(self.spoil(samples, self.strength, self.random))
+    def block(self, samples: Sound) -> NDArray[np.float32]:
+        return self.extractor.block(self.way.spoil(samples, self.strength, self.random))
 
 
 def _spoilt(
-    example: Example, place: Place, tools: Tools, strengths: Sequence[float], seed: Sequence[int]
-) -> Iterator[tuple[_Kind, float, Array | None]]:
-    """Features of one clip in every way that its modalities allow.
+    example: Example, place: Place, tools: _Tools, strengths: Sequence[float], seed: Sequence[int]
+) -> dict[str, dict[float, Array | None]]:
+    """Features of one clip by way and strength.
 
     Raises:
         StageFailure: its file cannot be opened or decoded.
     """
     segment = Segment(*place.bounds, "file", text="")
-    works = []
+    works: dict[tuple[OfPictures | OfSound, float], ClipWork] = {}
     with LocalMedia(place.path) as media:
         info = probe(media.path)
-        for number, kind in enumerate(KINDS):
-            if not len(example.features.get(kind.modality, ())):
-                continue
-            known = {m: _found(example, m) for m in MODALITIES if m != kind.modality}
+        for number, way in enumerate(tools.ways(example)):
+            known = {m: _found(example, m) for m in MODALITIES if m != way.modality}
             for strength in strengths:
-                spoiling = kind.tools(tools, strength, np.random.default_rng([*seed, number]))
+                random = np.random.default_rng([*seed, number])
+                spoiling = way.before(tools.whole(), strength, random)
                 work = ClipWork(segment, known, info, spoiling, StageClock(), FRAME_MS)
-                works.append((kind, strength, work))
-        _feed(media.path, info, [work for *_, work in works], place.bounds)
-    for kind, strength, work in works:
-        yield kind, strength, _values(work, kind.modality)
+                works[way, strength] = work
+        _feed(media.path, info, list(works.values()), place.bounds)
+    made: dict[str, dict[float, Array | None]] = {}
+    for (way, strength), work in works.items():
+        made.setdefault(way.name, {})[strength] = _values(work, way.modality)
+    return made
 
 
 def _found(example: Example, modality: Modality) -> Found:
@@ -313,18 +324,8 @@ def _found(example: Example, modality: Modality) -> Found:
 
 
 def _feed(path: Path, info: MediaInfo, works: Sequence[ClipWork], bounds: Bounds) -> None:
-    """Decode a clip once for all works, on the same grid of frames as a run."""
-    start_ms, end_ms = bounds
-    stream = decode(
-        path,
-        info,
-        start_ms=start_ms // FRAME_MS * FRAME_MS,
-        end_ms=end_ms,
-        fps=FRAMES_PER_SECOND,
-        want_video=any(work.wants_video for work in works),
-        want_audio=any(work.wants_audio for work in works),
-    )
-    with closing(stream):
+    """Decode a clip once for all works."""
+    with closing(decoded(path, info, *bounds, works)) as stream:
         for piece in stream:
             for work in works:
                 if not isinstance(piece, Frame):
@@ -337,5 +338,7 @@ def _values(work: ClipWork, modality: Modality) -> Array | None:
     """What has become of the modality; None where nothing is left of it."""
     try:
         return work.finish().present.get(modality)
-    except StageFailure:  # nor has the clip another one
-        return None
+    except StageFailure as failure:
+        if failure.stage != "features":
+            raise
+        return None  # nor has the clip another one

@@ -81,8 +81,9 @@ def _draw_curve(axes: "Axes", curve: Curve, name: str, look: Look) -> None:
 
 
 def _draw_floor(axes: "Axes", curves: Sequence[Curve], name: str) -> None:
-    """What knowing nothing gets; the curves' clips differ little, so their mean stands for all."""
-    floors = [curve.falls[name] for curve in curves if name in curve.falls]
+    """What knowing nothing gets: the mean over curves of almost the same clips, not media's few."""
+    whole = [curve for curve in curves if curve.spoilt != "media"] or curves
+    floors = [curve.falls[name] for curve in whole if name in curve.falls]
     if floors:
         prior = float(np.mean([floor.prior for floor in floors]))
         axes.axhline(prior, color=FAINT, linewidth=1, linestyle="--")

@@ -1,16 +1,13 @@
 """Spoil the words of a clip and make its text features anew: no proxy, as it is for features."""
 
-import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from annotator.errors import EnvironmentFault
-from annotator.features.extractor import TextExtractor, load_extractor
+from annotator.experiments.anew import same_extractor
+from annotator.features.extractor import TextExtractor
 from annotator.learning.corruption import Damage, Spoilt
-from annotator.learning.dataset import FOREIGN, Array, Dataset, Example
+from annotator.learning.dataset import Array, Dataset, Example
 from annotator.types import Modality
-
-_log = logging.getLogger(__name__)
 
 Vocabulary = Sequence[str]
 Change = Callable[[list[str], Vocabulary, Damage], list[str]]
@@ -61,20 +58,8 @@ def word_corruptions(dataset: Dataset, examples: Sequence[Example]) -> list[Word
     Substitutes are drawn from the words of the examples, as often as each is said there.
     """
     vocabulary = [word for example in examples for word in (example.words or "").split()]
-    made_by = dataset.extractors.get("text", FOREIGN)
-    if not vocabulary or made_by.startswith(FOREIGN):
-        return []
-    try:
-        extractor = load_extractor(made_by.rpartition("@")[0], "text")
-    except EnvironmentFault as fault:
-        _log.warning("words are not spoilt, only their features: %s", fault)
-        return []
-    if extractor.id != made_by:
-        _log.warning(
-            "words are not spoilt, only their features: those are of %s, which is %s here",
-            made_by,
-            extractor.id,
-        )
+    extractor = same_extractor(dataset, "text") if vocabulary else None
+    if extractor is None:
         return []
     return [
         WordCorruption("word_deletion", "deleted words", delete, vocabulary, extractor),

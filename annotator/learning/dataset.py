@@ -30,6 +30,11 @@ class Place:
     path: Path
     bounds: Bounds
 
+    @property
+    def length_ms(self) -> int:
+        """Of the clip."""
+        return self.bounds[1] - self.bounds[0]
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Example:

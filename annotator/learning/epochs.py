@@ -128,8 +128,8 @@ class Training:
         last = max((epoch.number for epoch in self.history if epoch.best), default=0)
         return self.done >= t.epochs or (t.patience > 0 and self.done - last >= t.patience)
 
-    def run_epoch(self, watcher: Watcher, part: str = "training") -> dict[str, float]:
-        """Train on every example once; returns the mean losses. `part` is for people."""
+    def run_epoch(self, watcher: Watcher, what: str = "training") -> dict[str, float]:
+        """Train on every example once; returns the mean losses. `what` is for people."""
         t, number = self.settings.train, self.done
         batches = self._epoch_batches(number)
         shown = self.augmentation.epoch(number)
@@ -143,7 +143,7 @@ class Training:
                 closing = (done + 1) % t.accumulate == 0 or done + 1 == len(batches)
                 losses = self._step(batch, shown, closing, number * self.batches + done)
                 sums += torch.stack([getattr(losses, part).detach() for part in PARTS])
-                watcher.step(number * self.batches + done + 1, t.epochs * self.batches, part)
+                watcher.step(number * self.batches + done + 1, t.epochs * self.batches, what)
         if not sums.isfinite().all():
             raise UsageError(
                 f"the loss of epoch {number + 1} is not a number: "

@@ -9,6 +9,7 @@ from annotator.corpus.scan import absolute
 from annotator.datasets import open_dataset
 from annotator.errors import UsageError
 from annotator.features.cache import FeatureCache
+from annotator.learning.dataset import Place
 from annotator.stages import content_hash_of
 from annotator.types import (
     Absent,
@@ -100,6 +101,7 @@ def test_labels_find_their_features(corpus):
     assert set(dataset.files) == {"m.csv"}
     (train,) = dataset.splits["train"]
     assert (train.group, train.target.tolist()) == ("ann", [1, 1])
+    assert train.place == Place(absolute(corpus.folder / "a.wav"), (0, 1000))
     (valid,) = dataset.splits["valid"]
     assert valid.group.endswith("a.wav")
     assert valid.target[0] == 0.25

@@ -15,14 +15,15 @@ from annotator.clock import StageClock
 from annotator.corpus.plan import PlanSettings
 from annotator.corpus.sidecars import Sidecars
 from annotator.datasets.assemble import assemble
-from annotator.errors import EnvironmentFault
-from annotator.experiments import corruption_media
-from annotator.experiments.corruption_curves import corrupt_test
+from annotator.errors import EnvironmentFault, UsageError
+from annotator.experiments import anew
+from annotator.experiments.corruption_curves import STRENGTHS, corrupt_test
 from annotator.experiments.corruption_media import (
     BLUR,
+    LONGEST_MS,
     MUFFLED_HZ,
     SNOW,
-    MediaTest,
+    WAYS,
     darkness,
     hiss,
     media_corruptions,
@@ -33,7 +34,7 @@ from annotator.experiments.corruption_media import (
 )
 from annotator.features.cache import FeatureCache
 from annotator.features.sound import SAMPLE_RATE
-from annotator.learning.corruption import NOISE, Damage, Scale
+from annotator.learning.corruption import CORRUPTIONS, NOISE, Damage, Scale
 from annotator.learning.dataset import Example, Place
 from annotator.learning.networks import network_config
 from annotator.stages import Extracted, MediaJob, annotate_media, bounds
@@ -41,9 +42,10 @@ from annotator.types import Segment
 from lddu_model import Checkpoint, untrained
 from toy_corpus import settings
 
+CPU = torch.device("cpu")
 PICTURES, SOUNDS = (snow, out_of_focus, darkness), (hiss, muffled, quiet)
 BOUNDS = ((0, 1_000), (1_100, 2_050), (2_050, 4_000), (4_000, 6_000))
-NAMES = [kind.name for kind in corruption_media.KINDS]
+NAMES = [way.name for way in WAYS]
 
 
 def random(seed=0):
@@ -85,17 +87,20 @@ def shown(film, tmp_path_factory):
 
 
 @pytest.fixture(autouse=True)
-def extractors(monkeypatch):
-    """The fakes, in place of what the ids of the features would load."""
-    monkeypatch.setattr(corruption_media, "load_tools", lambda _names: fakes.tools())
+def here(monkeypatch):
+    """The fakes by modality, in place of what the ids of the features would load."""
+    found = {"visual": fakes.Faces(), "audio": fakes.Sound(), "text": fakes.Words()}
+    monkeypatch.setattr(anew, "load_extractor", lambda _name, modality: found[modality])
+    return found
+
+
+def everything(dataset):
+    return [example for examples in dataset.splits.values() for example in examples]
 
 
 def spoilt(dataset, *strengths, clips=10, seed=0):
-    every = [example for examples in dataset.splits.values() for example in examples]
-    return {
-        way.name: way
-        for way in media_corruptions(dataset, every, strengths, MediaTest(clips), seed)
-    }
+    ways = media_corruptions(dataset, everything(dataset), strengths, clips, seed=seed)
+    return {way.name: way for way in ways}
 
 
 @pytest.mark.parametrize("spoil", [*PICTURES, *SOUNDS])
@@ -109,15 +114,15 @@ def test_strength_0_spoils_nothing(spoil):
 
 
 @pytest.mark.parametrize("spoil", [*PICTURES, *SOUNDS])
-@given(st.integers(0, 99), st.tuples(st.floats(0.05, 1), st.floats(0.05, 1)).map(sorted))
+@given(st.integers(0, 99), st.tuples(st.floats(0.25, 1), st.floats(0.25, 1)).map(sorted))
 def test_more_strength_moves_further_from_the_clean(spoil, seed, strengths):
-    picture = np.tile(random(seed).integers(60, 196, (1, 64, 3)), (48, 1, 1)).astype(np.uint8)
+    picture = np.tile(random(seed).integers(60, 196, (1, 128, 3)), (96, 1, 1)).astype(np.uint8)
     sound = (0.05 * random(seed).standard_normal(4_000)).astype(np.float32)
     clean = picture if spoil in PICTURES else sound
     weak, strong = (
-        np.abs(spoil(clean, s, random(seed)).astype(float) - clean).mean() for s in strengths
+        np.square(spoil(clean, s, random(seed)).astype(float) - clean).mean() for s in strengths
     )
-    assert weak <= strong + 1e-9
+    assert 0 < weak <= strong + 1e-9
 
 
 def test_each_spoils_by_as_much_as_it_says():
@@ -140,7 +145,7 @@ def test_unspoilt_the_features_are_those_of_the_run(shown):
     ways = spoilt(shown, 0.0)
     assert list(ways) == NAMES
     for way in ways.values():
-        for example in (*shown.split("train"), *shown.split("valid")):
+        for example in everything(shown):
             assert way.affects(example)
             anew, then = way.spoilt(example, damage(0.0)), example.features[way.modality]
             # Matroska's times are whole milliseconds: a seek moves its sound by a few samples.
@@ -162,62 +167,113 @@ def test_only_what_is_spoilt_changes_and_the_same_seed_gives_the_same(shown):
 
 
 def test_as_many_clips_as_asked_are_drawn_and_each_is_told(shown):
-    told = []
-    every = [*shown.split("train"), *shown.split("valid")]
-    test = MediaTest(3, lambda done, total: told.append((done, total)))
-    way = media_corruptions(shown, every, (1.0,), test, seed=4)[0]
+    told, every = [], everything(shown)
+    way = media_corruptions(shown, every, (1.0,), 3, told=lambda *it: told.append(it))[0]
     assert told == [(1, 3)] * 3
     assert sum(map(way.affects, every)) == 3
-    assert media_corruptions(shown, every, (1.0,), MediaTest(0), seed=4) == []
+    assert media_corruptions(shown, every, (1.0,), 0) == []
 
 
-def test_a_clip_of_which_nothing_is_left_is_not_in_the_curve(shown, monkeypatch):
-    blind = fakes.tools(visual=fakes.Faces(faceless=True))
-    monkeypatch.setattr(corruption_media, "load_tools", lambda _names: blind)
+def test_clips_of_words_alone_are_not_drawn(shown):
+    one, *others = everything(shown)
+    words = [replace(other, features={"text": other.features["text"]}) for other in others]
+    for seed in range(4):
+        (way, *_) = media_corruptions(shown, [one, *words], (1.0,), 1, seed=seed)
+        assert way.affects(one)
+
+
+def test_a_clip_of_which_nothing_is_left_is_not_in_the_curve(shown, here):
+    here["visual"] = fakes.Faces(faceless=True)
     example = shown.split("valid")[0]
     way = spoilt(shown, 1.0)["media_darkness"]
     assert way.spoilt(example, damage(1.0)) is None
     assert way.affects(example), "sound and words are left"
     alone = replace(example, features={"visual": example.features["visual"]})
-    silent = replace(shown, splits={"valid": [alone]})
-    ways = spoilt(silent, 1.0)
+    ways = spoilt(replace(shown, splits={"valid": [alone]}), 1.0)
     assert set(ways) == {"media_snow", "media_blur", "media_darkness"}
     assert not ways["media_darkness"].affects(alone)
 
 
-def test_a_file_that_is_gone_or_broken_is_left_out_and_said(shown, film, tmp_path, caplog):
+def broken_film(tmp_path, film):
     broken = tmp_path / "broken.mkv"
     broken.write_bytes(film.read_bytes()[:300])
+    return broken, BOUNDS[2]
+
+
+def no_film(tmp_path, _film):
+    return tmp_path / "gone.mkv", BOUNDS[2]
+
+
+def long_film(_tmp_path, film):
+    return film, (0, LONGEST_MS + 1)
+
+
+def film_without_pictures_there(tmp_path, film):
+    """Two seconds of pictures and six of sound."""
+    short = tmp_path / "short.mkv"
+    both = ("-t", "2", "-i", str(film), "-i", str(film), "-map", "0:v", "-map", "1:a")
+    media_samples.ffmpeg(*both, "-c", "copy", str(short))
+    return short, (4_000, 5_000)
+
+
+@pytest.mark.parametrize(
+    ("given_", "reason"),
+    [
+        (broken_film, "broken.mkv: "),
+        (no_film, "gone.mkv: "),
+        (long_film, "film.mkv: longer than a minute"),
+        (film_without_pictures_there, "short.mkv: nothing could be decoded here"),
+    ],
+)
+def test_what_cannot_be_spoilt_is_left_out_and_said(shown, film, tmp_path, caplog, given_, reason):
     clips = list(shown.split("valid"))
-    clips[0] = replace(clips[0], place=Place(broken, BOUNDS[2]))
+    clips[0] = replace(clips[0], place=Place(*given_(tmp_path, film)))
     ways = spoilt(replace(shown, splits={"valid": clips}), 1.0)
     assert [ways["media_hiss"].affects(clip) for clip in clips] == [False, True]
-    assert "the media of 1 of 2 clips are not spoilt, broken.mkv: " in caplog.text
+    assert f"the media of 1 of 2 clips are not spoilt, {reason}" in caplog.text
 
 
-def test_without_files_or_what_made_the_features_no_media_are_spoilt(shown, monkeypatch, caplog):
+@pytest.mark.parametrize(
+    ("modality", "extractor"),
+    [
+        ("audio", fakes.Sound(error=ValueError("too much"))),
+        ("visual", fakes.Faces(broken=frozenset(range(1_000)))),
+    ],
+)
+def test_an_extractor_that_fails_costs_the_clip_alone(shown, here, caplog, modality, extractor):
+    here[modality] = extractor
+    assert spoilt(shown, 1.0) == {}
+    assert "the media of 4 of 4 clips are not spoilt, film.mkv: ValueError: " in caplog.text
+
+
+def test_without_files_no_media_are_spoilt(shown):
     nowhere = [replace(example, place=None) for example in shown.split("valid")]
     assert spoilt(replace(shown, splits={"valid": nowhere}), 1.0) == {}
-    assert spoilt(replace(shown, extractors={"visual": "foreign thing"}), 1.0) == {}
-    assert spoilt(replace(shown, extractors={"visual": "fake-faces@0"}), 1.0) == {}
+
+
+def test_only_what_the_features_were_made_by_is_asked_again(shown, monkeypatch, caplog):
+    ids = {"visual": "fake-faces@0", "audio": "fake-sound@1", "text": "foreign words"}
+    assert set(spoilt(replace(shown, extractors=ids), 1.0)) == set(NAMES[3:])
     assert "those are of fake-faces@0, which is fake-faces@1 here" in caplog.text
 
-    def broken(_names):
-        raise EnvironmentFault("the weights are gone")
+    def missing(name, _modality):
+        raise UsageError("no such plugin") if name == "fake-faces" else EnvironmentFault("gone")
 
-    monkeypatch.setattr(corruption_media, "load_tools", broken)
+    monkeypatch.setattr(anew, "load_extractor", missing)
     assert spoilt(shown, 1.0) == {}
-    assert "the weights are gone" in caplog.text
+    assert "no such plugin" in caplog.text
+    assert "gone" in caplog.text
 
 
 def test_the_curves_tell_media_from_features(shown):
     model = Checkpoint(untrained(network_config(shown, settings()), 0), {}, "")
+    ways = media_corruptions(shown, shown.split("valid"), STRENGTHS, 5)
     found = corrupt_test(
-        model, shown, "valid", device=torch.device("cpu"), media=MediaTest(5), resamples=0
+        model, shown, "valid", device=CPU, corruptions=(*CORRUPTIONS, *ways), resamples=0
     )
     of_media = [c["name"] for c in found.to_json()["curves"] if c["spoilt"] == "media"]
     assert of_media == NAMES
-    assert found.proxy == "media were spoilt; all else in feature space: no words were"
+    assert found.proxy == "media of 2 clips were spoilt; all else in feature space: no words were"
     assert json.dumps(found.to_json(), allow_nan=False)
     loudness = {curve.name: curve.points for curve in found.curves}["media_quiet"]
     assert loudness[-1].entropy != loudness[0].entropy

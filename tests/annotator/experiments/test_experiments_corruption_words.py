@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from annotator.datasets import open_dataset
-from annotator.experiments import corruption_words
+from annotator.errors import EnvironmentFault
+from annotator.experiments import anew
 from annotator.experiments.corruption_curves import corrupt_test
 from annotator.experiments.corruption_words import delete, substitute, word_corruptions
 from annotator.learning.corruption import Damage, Scale
@@ -89,7 +90,7 @@ def test_the_curves_tell_words_from_features(talk):
         "word_deletion": "words",
         "word_substitution": "words",
     }
-    assert found.proxy.startswith("words were spoilt")
+    assert found.proxy.startswith("words of 4 clips were spoilt")
     assert json.dumps(found.to_json(), allow_nan=False)
     points = {curve.name: curve.points for curve in found.curves}
     assert points["word_deletion"][-1].entropy != points["word_deletion"][0].entropy
@@ -107,8 +108,8 @@ def test_without_words_or_what_reads_them_only_features_are_spoilt(talk, monkeyp
     assert "those are of minilm@0, which is minilm@2 here" in caplog.text
 
     def broken(*_):
-        raise corruption_words.EnvironmentFault("the weights are gone")
+        raise EnvironmentFault("the weights are gone")
 
-    monkeypatch.setattr(corruption_words, "load_extractor", broken)
+    monkeypatch.setattr(anew, "load_extractor", broken)
     assert word_corruptions(talk, examples) == []
     assert "the weights are gone" in caplog.text
