@@ -228,10 +228,16 @@ def print_corruption(found: CorruptionCurves, *, as_json: bool) -> None:
     names = list(found.curves[0].rises) + list(found.curves[0].falls)
     table = RichTable("corruption", "clips", *names, title=literal(found.proxy))
     for curve in found.curves:
-        rises = ["rises" if rise.rises else "[bold red]does not" for rise in curve.rises.values()]
-        falls = ["gracefully" if f.graceful else "[bold red]badly" for f in curve.falls.values()]
+        rises = [_verdict(rise.rises, "rises", "does not") for rise in curve.rises.values()]
+        falls = [_verdict(fall.graceful, "gracefully", "badly") for fall in curve.falls.values()]
         table.add_row(literal(curve.name), str(curve.clips), *rises, *falls)
     out_console().print(table)
+
+
+def _verdict(good: bool | None, yes: str, no: str) -> str:
+    if good is None:
+        return "unknown"
+    return yes if good else f"[bold red]{no}"
 
 
 def _rich(table: tables.Table) -> RichTable:

@@ -67,13 +67,16 @@ def test_corrupt_test_spoils_the_sound_of_files_that_a_manifest_names(tmp_path):
     media_samples.audio(tmp_path / "clicks.wav")
     manifest = tmp_path / "manifest.csv"
     columns = ",".join(f"label:{name}" for name in DEFAULT_LABELS)
-    manifest.write_text(f"path,split,text,{columns}\nclicks.wav,test,a day of rain,0,1,0,0,0,0\n")
+    manifest.write_text(
+        f"path,split,transcript,{columns}\nclicks.wav,test,a day of rain,0,1,0,0,0,0\n"
+    )
     done = annotate("run", tmp_path, manifest)
     assert done.code == 0, done.err
     asked = ["corrupt-test", manifest, STARTER, "--split", "test", "--resamples", 0, "--json"]
     found = {curve["name"]: curve for curve in annotate(*asked).json["curves"]}
     assert found.keys() >= {"word_deletion", "media_hiss", "media_muffled", "media_quiet"}
     assert found["media_hiss"]["spoilt"] == "media"
+    assert "unknown" in annotate(*asked[:-1]).out, "of one clip, without resamples"
     without = annotate(*asked, "--media-clips", 0).json
     assert not any(curve["spoilt"] == "media" for curve in without["curves"])
     assert without["proxy"].startswith("words of 1 clip were spoilt")
