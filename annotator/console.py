@@ -211,10 +211,13 @@ def run_display() -> Iterator[Observer]:
         display.close()
 
 
-def print_summary(summary: RunSummary, model: ModelVersion, *, as_json: bool) -> None:
-    """What a run did, where its time went, and how to go on."""
+def print_summary(
+    summary: RunSummary, model: ModelVersion, again: int = 0, *, as_json: bool
+) -> None:
+    """What a run did, how many older answers it renewed, where its time went, and how to go on."""
     if as_json:
-        print_json({**_members(summary), "model": model.name, "trained": model.trained})
+        told = {"model": model.name, "trained": model.trained, "asked_again": again}
+        print_json({**_members(summary), **told})
         return
     out = out_console()
     if summary.stage_seconds and summary.clips:
@@ -233,6 +236,8 @@ def print_summary(summary: RunSummary, model: ModelVersion, *, as_json: bool) ->
         say("`annotate list --failed` gives the reasons, `annotate retry` has them tried again.")
     if summary.state == "interrupted":
         say(f"Interrupted with {summary.left} files left. The same command goes on from here.")
+    elif again:
+        say(f"{again} clips that had an answer without BALD were asked about again.")
     elif not summary.files:
         say("Nothing left to do.")
 

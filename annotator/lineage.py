@@ -61,18 +61,27 @@ def lineage_of(facts: Facts) -> Lineage:
 def new_name(workspace: Workspace, asked: str | None, parent: str, number: int) -> str:
     """The name asked for, or by default the parent's with the first free round.
 
+    The names of removed versions stay theirs: their answers are kept under them.
+
     Raises:
         UsageError: the name is taken or unfit.
     """
+    with workspace.open_store() as store:
+        known = {record.name for record in store.models()}
     if asked is None:
         base = _ROUND.sub("", parent)[:MAX_BASE]
         names = (f"{base}-r{n}" for n in count(number))
-        return next(name for name in names if not (workspace.models / name).exists())
+        return next(n for n in names if n not in known and not (workspace.models / n).exists())
     check_name(asked)
     if (workspace.models / asked).exists():
         raise UsageError(
             f"{asked!r} is a model of this workspace already: choose another --name, "
             "models are not overwritten"
+        )
+    if asked in known:
+        raise UsageError(
+            f"{asked!r} was a model of this workspace, whose answers are kept under that name: "
+            "choose another --name"
         )
     return asked
 

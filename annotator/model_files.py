@@ -58,11 +58,27 @@ def remove_version(workspace: Workspace, name: str, *, force: bool) -> None:
     shutil.rmtree(removed, ignore_errors=True)
 
 
+def demand_own_name(workspace: Workspace, version: ModelVersion) -> None:
+    """Take a version back out of the workspace if it has the name of one that was removed.
+
+    Raises:
+        UsageError: it has, and other weights than that had.
+    """
+    with workspace.open_store() as store:
+        known = {record.name: record.weights_hash for record in store.models()}
+    if known.get(version.name, version.weights_hash) != version.weights_hash:
+        shutil.rmtree(version.path, ignore_errors=True)
+        raise UsageError(
+            f"{version.name!r} was a model of this workspace, whose answers are kept under that "
+            "name: choose another --name"
+        )
+
+
 def _came_of_it(workspace: Workspace, name: str) -> list[str]:
+    reasons = ["is in use"] if registry.in_use(workspace) == name else []
     children = [v.name for v in registry.own_versions(workspace) if v.parent == name]
     with workspace.open_store() as store:
         predicted = store.status().predictions.get(name, 0)
-    reasons = []
     if children:
         reasons.append(f"is the parent of {', '.join(children)}")
     if predicted:

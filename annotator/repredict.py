@@ -42,6 +42,8 @@ def repredict(
 ) -> Repredicted:
     """Answer for every clip of the workspace that the model has not answered for yet.
 
+    With `mc_dropout` clips whose answer has no BALD are asked about again.
+
     Args:
         workspace: of clips, features and answers.
         model: one of its versions.
@@ -55,7 +57,7 @@ def repredict(
     """
     with workspace.open_store() as store:
         model_id = store.register_model(model)
-        waiting = store.unanswered(model_id)
+        waiting = store.unanswered(model_id, with_bald=mc_dropout > 0)
         if not waiting:
             return Repredicted(0, 0)
         predictor = Predictor(load_network(model), choose_device(device), mc_dropout)

@@ -120,8 +120,12 @@ class Workspace:
         return FeatureCache(self.features)
 
 
-def locate(named: Path | None, environ: Mapping[str, str], here: Path) -> Path:
+def locate(
+    named: Path | None, environ: Mapping[str, str], here: Path, *, above: bool = True
+) -> Path:
     """The workspace folder a command means; it need not exist yet.
+
+    `above`: it may be that of a folder above.
 
     >>> locate(Path("w"), {}, Path("/c")), locate(None, {"ANNOTATE_WORKSPACE": "/v"}, Path("/c"))
     (PosixPath('w'), PosixPath('/v'))
@@ -130,7 +134,7 @@ def locate(named: Path | None, environ: Mapping[str, str], here: Path) -> Path:
         return named
     if environ.get(VARIABLE):
         return Path(environ[VARIABLE])
-    for folder in (here, *here.parents):
+    for folder in (here, *here.parents) if above else ():
         if (folder / FOLDER).is_dir():
             return folder / FOLDER
     return here / FOLDER

@@ -8,6 +8,7 @@ import pytest
 from click.testing import CliRunner
 
 import cli
+import media_samples
 from commands import annotate
 
 HEAVY = (
@@ -71,3 +72,30 @@ def test_a_package_that_is_missing_is_a_line_with_a_remedy(monkeypatch):
     assert shown.exit_code == 3
     assert shown.output.startswith("Error: the package rich is missing: ")
     assert "pip" in shown.output
+
+
+def test_init_makes_a_workspace_here_even_below_another(tmp_path, monkeypatch):
+    below = tmp_path / "below"
+    below.mkdir()
+    for folder in (tmp_path, below):
+        monkeypatch.chdir(folder)
+        assert annotate("init").out.strip() == f"Workspace: {folder / '.annotate'}"
+        assert (folder / ".annotate" / "annotate.db").is_file()
+
+
+def test_a_file_that_failed_says_why_where_its_clips_would_be(tmp_path):
+    (tmp_path / "zero.mp4").touch()
+    assert annotate("run", tmp_path).code == 1
+    done = annotate("show", tmp_path / "zero.mp4")
+    assert (done.code, done.out) == (2, "")
+    assert "zero.mp4 has no clips, as it failed in probe: empty file (0 bytes)" in done.err
+
+
+def test_nobody_is_told_of_a_run(tmp_path):
+    """Of onnxruntime's telemetry, which leaves a device's id in HOME before it sends anything."""
+    home = tmp_path / "home"
+    home.mkdir()
+    media_samples.audio(tmp_path / "a.wav", seconds=1)
+    done = annotate("run", tmp_path / "a.wav", HOME=str(home), XDG_CACHE_HOME="")
+    assert done.code == 0, done.err
+    assert [path for path in home.rglob("*") if "microsoft" in str(path).lower()] == []

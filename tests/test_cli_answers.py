@@ -317,3 +317,16 @@ def test_a_project_keeps_its_labels(folder):
     assert found["answers"]["new"] == 1
     table = pq.read_table(export(folder, "a.parquet", "--labels", "human"))
     assert sorted(table["human:joy"].to_pylist()) == [0.0, 1.0]
+
+
+@pytest.mark.parametrize(
+    ("labels", "reason"),
+    [("happy, happy", "a name twice"), ("happy,", "an empty name"), (" ", "an empty name")],
+)
+def test_labels_that_will_not_do_are_refused_before_anything_is_written(folder, labels, reason):
+    (folder / "answers.csv").write_text("path,start,end,labels\nsub/b.wav,0,2,happy\n")
+    asked = ["--project", "new", "--annotator", "ann", "--labels", labels]
+    done = run(folder, "import", "labels", folder / "answers.csv", *asked)
+    assert done.code == 2
+    assert reason in done.err
+    assert run(folder, "agreement", "--project", "new").code == 2, "there is no such project"

@@ -64,3 +64,11 @@ def test_random_weights_are_called_noise_on_the_page_too(workspace, tmp_path):
     assert annotate("run", workspace.parent / "a.wav", *named).code == 0
     assert "UNTRAINED" in annotate("report", *named, "--out", out, "--no-media").err
     assert "UNTRAINED" in out.read_text()
+
+
+def test_a_report_is_no_stream(workspace, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    done = annotate("report", "--out", "-", "--workspace", workspace)
+    assert done.code == 2
+    assert "expected its name" in done.err
+    assert not (tmp_path / "-").exists()

@@ -17,11 +17,12 @@ from annotator.commands.options import (
     ranking_options,
     workspace_option,
 )
+from annotator.errors import UsageError
 
 if TYPE_CHECKING:
     from annotator.report.timeline import Timeline
     from annotator.run import EngineName
-    from annotator.store.records import ClipDetail
+    from annotator.store.records import ClipDetail, Failure
     from annotator.workspace import Workspace
 
 LEASE_S = 120.0  # of claims; renewed four times as often
@@ -32,7 +33,7 @@ LEASE_S = 120.0  # of claims; renewed four times as often
     "--database",
     help="URL of a PostgreSQL database to use in place of a file in the workspace.",
 )
-@workspace_option(create=True)
+@workspace_option(create=True, here=True)
 def init(workspace: "Workspace", database: str | None) -> None:
     """Make a workspace here, or where --workspace says.
 
@@ -131,8 +132,9 @@ def run(
     """Annotate every clip of folders, files or manifests.
 
     Folders are searched with their subfolders. A manifest is a .csv, .jsonl or .parquet file with
-    a column `path` and, if you like, start, end, transcript, speaker, split and labels. What is
-    finished is never done again, so an interrupted run goes on where it stopped.
+    a column `path` and, if you like, start, end, transcript, speaker, split and labels. Name it
+    every time if it has start or end; what it has said of a clip stays until one says otherwise.
+    What is finished is never done again, so an interrupted run goes on where it stopped.
 
     A corpus may lie elsewhere: s3://, gs:// and others by fsspec. Each file is copied to the folder
     for temporary files (TMPDIR) while it is worked on. A manifest may name URLs that lie in a
@@ -153,6 +155,8 @@ def run(
     """
     from annotator import console, registry
     from annotator.corpus.plan import PlanSettings
+    from annotator.repredict import repredict
+    from annotator.review_console import counting
     from annotator.run import RunSettings
     from annotator.run import run as run_corpus
     from annotator.types import SegmentMode, TranscriptMode
@@ -174,7 +178,13 @@ def run(
     )
     with console.run_display() as observer:
         summary = run_corpus(workspace, paths, model, settings, observer)
-    console.print_summary(summary, model, as_json=as_json)
+    again = 0
+    if mc_dropout and summary.state == "done":
+        with counting("asking again, for BALD", None) as progress:
+            again = repredict(
+                workspace, model, device=device, mc_dropout=mc_dropout, progress=progress
+            ).clips
+    console.print_summary(summary, model, again, as_json=as_json)
     raise SystemExit(summary.exit_code)
 
 
@@ -274,12 +284,29 @@ def show(
         raise click.UsageError("--out and --model are of the plot: add --plot")
     with workspace.open_store() as store:
         clips = store.show(clip)
+        if not clips:
+            raise _without_clips(clip, store.failures())
     if not plot:
         console.print_details(clips, as_json=as_json)
         return
     if clip.isdecimal():
         raise click.UsageError(f"--plot shows a whole file: name it, as in {clips[0].path}")
     _plot(clips, named, out, as_json)
+
+
+def _without_clips(file: str, failures: "list[Failure]") -> UsageError:
+    """Why there is nothing to show of a file."""
+    from annotator.corpus.scan import absolute
+
+    found = next(
+        (f for f in failures if f.clip_id is None and f.path == absolute(Path(file))), None
+    )
+    if found is None:
+        return UsageError(f"{file} has no clips: `annotate run` it first")
+    return UsageError(
+        f"{file} has no clips, as it failed in {found.stage}: {found.reason}; `annotate retry` has "
+        "it tried again by the next run"
+    )
 
 
 def _plot(clips: "list[ClipDetail]", named: str | None, out: Path | None, as_json: bool) -> None:

@@ -141,7 +141,7 @@ def export_model(name: str, out: Path, workspace: "Workspace", as_json: bool) ->
 def remove_model(name: str, force: bool, workspace: "Workspace", as_json: bool) -> None:
     """Take a version out of the workspace.
 
-    What it predicted stays, under its name. The version in use cannot be removed.
+    What it predicted stays, under its name. A promoted version that is in use cannot be removed.
 
     \b
     Example:
@@ -179,7 +179,8 @@ def import_model(
       annotate models import pytorch_model.bin --name paper
       annotate models import starter --name starter-2
     """
-    from annotator import models_console, registry
+    from annotator import console, models_console, registry
+    from annotator.model_files import demand_own_name
 
     workspace.open_store().close()  # its database makes the folder a workspace to every command
     if file == Path(registry.STARTER) and not file.exists():
@@ -188,4 +189,10 @@ def import_model(
         version = registry.import_trained(workspace, file, name)
     else:
         version = registry.import_released(workspace, file, name, names(labels))
-    models_console.print_models([version], registry.in_use(workspace), as_json=as_json)
+    demand_own_name(workspace, version)
+    used = registry.in_use(workspace)
+    models_console.print_models([version], used, as_json=as_json)
+    if used is None and not as_json:
+        console.say(
+            "Several models could be in use now: `annotate models promote NAME` settles it."
+        )

@@ -19,7 +19,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 
 def _existing(
-    create: bool, unless: str | None
+    create: bool, unless: str | None, here: bool
 ) -> Callable[[click.Context, click.Parameter, Path | None], Any]:
     def resolve(ctx: click.Context, _param: click.Parameter, named: Path | None) -> Any:
         if ctx.resilient_parsing:  # a shell completes the line: nothing is made or refused
@@ -27,22 +27,26 @@ def _existing(
         from annotator.workspace import locate, open_workspace
 
         make = create and not (unless and ctx.params.get(unless))
-        return open_workspace(locate(named, os.environ, Path.cwd()), create=make)
+        return open_workspace(locate(named, os.environ, Path.cwd(), above=not here), create=make)
 
     return resolve
 
 
-def workspace_option(*, create: bool = False, unless: str | None = None) -> Callable[[F], F]:
+def workspace_option(
+    *, create: bool = False, unless: str | None = None, here: bool = False
+) -> Callable[[F], F]:
     """--workspace, opened; with `create` it is made where there is none.
 
-    `unless` names an eager option that only looks: with it, nothing is made.
+    `unless` names an eager option that only looks: with it, nothing is made. With `here` the
+    folders above are not looked into.
     """
+    nearest = ".annotate in this folder" if here else "the nearest .annotate"
     return click.option(
         "--workspace",
         type=click.Path(path_type=Path),
-        callback=_existing(create, unless),
+        callback=_existing(create, unless, here),
         help="Folder of database, features and models. "
-        "[default: ANNOTATE_WORKSPACE, or the nearest .annotate]",
+        f"[default: ANNOTATE_WORKSPACE, or {nearest}]",
     )
 
 
@@ -77,10 +81,20 @@ def _nearest(named: Path | None) -> Path | None:
 def names(text: str | None) -> tuple[str, ...] | None:
     """The names of a comma-separated list; None where none is given.
 
+    Raises:
+        BadParameter: a name is empty, or there twice.
+
     >>> names("joy, anger")
     ('joy', 'anger')
     """
-    return tuple(name.strip() for name in text.split(",")) if text else None
+    if text is None:
+        return None
+    found = tuple(name.strip() for name in text.split(","))
+    if not all(found):
+        raise click.BadParameter(f"{text!r} has an empty name: expected names, as in joy,anger")
+    if len(set(found)) < len(found):
+        raise click.BadParameter(f"{text!r} has a name twice: expected each once")
+    return found
 
 
 device_option = click.option(

@@ -56,6 +56,10 @@ def report(
     from annotator.report.page import render
     from annotator.review_console import counting
 
+    if str(out) == "-":
+        raise click.UsageError(
+            "--out is a file to open in a browser: expected its name, as in report.html"
+        )
     with workspace.open_store() as store:
         model = registry.choose(workspace, named)
         console.warn_if_untrained(model)

@@ -125,5 +125,5 @@ def _writable(out: Path) -> Path:
     if not file.parent.is_dir():
         raise UsageError(f"cannot write {out}: there is no folder {file.parent}, make it first")
     if file.exists() and not file.is_file():
-        raise UsageError(f"cannot write {out}: it is no file; - is standard output")
+        raise UsageError(f"cannot write {out}: it is no file: name one in it")
     return file

@@ -66,6 +66,7 @@ def ranked(
     ranking = ranking.join(Run, Run.id == Prediction.run_id)
     ranking = ranking.where(Prediction.model_id == model_id, Clip.active)
     if label is None:
+        _check_known(connection, model_id, by)
         ranking = ranking.where(getattr(Prediction, by).is_not(None))
         order = _least_sure_first(by, surest)
     else:
@@ -122,6 +123,14 @@ def label_scores(
         clip_id: tuple(scores[label] for label in order if label in scores)
         for clip_id, scores in found.items()
     }
+
+
+def _check_known(connection: Connection, model_id: int, by: str) -> None:
+    """Refuse a score that no answer of the model has: BALD, which is not always asked for."""
+    answers: AnySelect = select(Prediction.clip_id).where(Prediction.model_id == model_id).limit(1)
+    known = answers.where(getattr(Prediction, by).is_not(None))
+    if connection.scalar(answers) is not None and connection.scalar(known) is None:
+        raise UsageError(f"no clip has a score {by!r}: `annotate run --mc-dropout 20` gives it")
 
 
 def _check_label(connection: Connection, model_id: int, by: str, label: str) -> None:

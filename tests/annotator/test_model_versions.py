@@ -10,6 +10,8 @@ from annotator import promotions, registry
 from annotator.comparison import compare
 from annotator.errors import UsageError
 from annotator.features.extractor import DEFAULT_EXTRACTORS, extractor_spec
+from annotator.lineage import new_name
+from annotator.model_files import export_version, remove_version
 from annotator.types import DEFAULT_LABELS, MODALITIES
 from annotator.workspace import open_workspace
 from commands import annotate
@@ -193,3 +195,32 @@ def test_the_starter_that_ships_is_imported_under_another_name(workspace):
     before, after = (registry.load_network(one).state_dict() for one in (shipped, copy))
     assert all(torch.equal(before[name], after[name]) for name in before)
     assert (copy.labels, copy.extractors) == (shipped.labels, shipped.extractors)
+
+
+def test_the_only_version_is_in_use_and_not_removed_unasked(workspace):
+    make(workspace, "a")
+    said = ask(workspace, "remove", "a")
+    assert (said.code, said.err.count("\n")) == (2, 1)
+    assert "is in use: --force" in said.err
+    assert ask(workspace, "remove", "a", "--force").code == 0
+
+
+def test_the_name_of_a_removed_version_stays_its_own(workspace, tmp_path):
+    first, parent = make(workspace, "a"), "b"
+    export_version(workspace, "a", tmp_path / "old")
+    with workspace.open_store() as store:
+        store.register_model(first)
+        store.register_model(make(workspace, "b-r1", seed=2))
+    for name in ("a", "b-r1"):
+        remove_version(workspace, name, force=True)
+    assert new_name(workspace, None, parent, 1) == "b-r2"
+    with pytest.raises(UsageError, match="answers are kept under that name"):
+        new_name(workspace, "b-r1", parent, 1)
+    make(workspace, "c", seed=3)
+    other = workspace.models / "c"
+    said = ask(workspace, "import", other, "--name", "a")
+    assert said.code == 2
+    assert "answers are kept under that name" in said.err
+    assert not (workspace.models / "a").exists()
+    same = ask(workspace, "import", tmp_path / "old", "--name", "a")
+    assert same.code == 0, same.err

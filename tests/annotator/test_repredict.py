@@ -5,6 +5,7 @@ import shutil
 import pytest
 
 from annotator import registry
+from annotator.errors import UsageError
 from annotator.predict import Predictor, choose_device
 from annotator.repredict import Repredicted, repredict
 from loop_world import LoopWorld
@@ -65,3 +66,13 @@ def test_clips_without_fitting_features_are_counted(world):
 def test_bald_is_made_if_it_is_asked_for(world):
     repredict(world.workspace, model(world, "base"), device="cpu", mc_dropout=4)
     assert all(scores.bald is not None for scores in answers(world, "base").values())
+
+
+def test_older_answers_without_bald_are_asked_for_again(world):
+    base = model(world, "base")
+    repredict(world.workspace, base, device="cpu")
+    with world.workspace.open_store() as store, pytest.raises(UsageError, match="--mc-dropout 20"):
+        store.top(store.register_model(base), by="bald")
+    assert repredict(world.workspace, base, device="cpu", mc_dropout=4) == Repredicted(12, 0)
+    assert all(scores.bald is not None for scores in answers(world, "base").values())
+    assert repredict(world.workspace, base, device="cpu", mc_dropout=4) == Repredicted(0, 0)
