@@ -238,6 +238,8 @@ def print_summary(
         say(f"Interrupted with {summary.left} files left. The same command goes on from here.")
     elif again:
         say(f"{again} clips that had an answer without BALD were asked about again.")
+    elif not summary.found:
+        say("No media were found there.")
     elif not summary.files:
         say("Nothing left to do.")
 

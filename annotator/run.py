@@ -57,10 +57,14 @@ class RunSettings:
 
 @dataclass(frozen=True, slots=True)
 class RunSummary:
-    """What a run did. `state` is done or interrupted; `left` counts files with work to do."""
+    """What a run did. `state` is done or interrupted; `left` counts files with work to do.
+
+    `files` were worked on, of `found` that there are.
+    """
 
     run_id: int
     state: RunState
+    found: int
     files: int
     clips: int
     failures: int
@@ -119,6 +123,7 @@ def run(
     return RunSummary(
         run_id=run_id,
         state=state,
+        found=len(catalog.items),
         files=recorder.progress.files_done,
         clips=recorder.progress.clips,
         failures=recorder.progress.failures,

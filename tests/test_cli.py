@@ -99,3 +99,10 @@ def test_nobody_is_told_of_a_run(tmp_path):
     done = annotate("run", tmp_path / "a.wav", HOME=str(home), XDG_CACHE_HOME="")
     assert done.code == 0, done.err
     assert [path for path in home.rglob("*") if "microsoft" in str(path).lower()] == []
+
+
+def test_a_folder_without_media_is_told_from_one_that_is_done(tmp_path):
+    (tmp_path / "corpus").mkdir()
+    done = annotate("run", tmp_path / "corpus")
+    assert done.code == 0
+    assert "No media were found there." in done.out

@@ -9,7 +9,7 @@ from annotator.commands.completion import complete_models
 from annotator.commands.options import (
     device_option,
     ignore_option,
-    json_option,
+    json_lines_option,
     promote_option,
     replay_option,
     settings_options,
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 @settings_options
 @workspace_option()
 @device_option
-@json_option
+@json_lines_option
 def finetune(
     source: str | None,
     name: str | None,

@@ -350,3 +350,6 @@ days_option = click.option(
     help="For how long the addresses of `annotate serve-media` hold.",
 )
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON for machines.")
+json_lines_option = click.option(
+    "--json", "as_json", is_flag=True, help="Print a JSON line for every epoch, and one at the end."
+)

@@ -10,6 +10,7 @@ from annotator.commands.options import (
     device_option,
     features_option,
     format_option,
+    json_lines_option,
     labels_option,
     out_option,
     resamples_option,
@@ -24,7 +25,7 @@ from annotator.commands.options import (
 @labels_option
 @features_option
 @device_option
-@click.option("--json", "as_json", is_flag=True, help="Print a line of JSON for every epoch.")
+@json_lines_option
 def train(
     data: Path,
     out: Path,

@@ -44,6 +44,7 @@ FAILURES = (Failure(PATH, "probe", HOSTILE, None, None, None), Failure(PATH, "x"
 SUMMARY = RunSummary(
     run_id=1,
     state="interrupted",
+    found=9,
     files=2,
     clips=3,
     failures=1,
