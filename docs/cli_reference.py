@@ -24,11 +24,10 @@ HEAD = """\
 
 Made by `python docs/cli_reference.py` from what `annotate COMMAND --help` says; do not edit.
 
-Every command has `--help`. What reports has `--json`: one JSON document on the output stream (`train`
-and `finetune`: one a line, for every epoch and at the end), and nothing else there; what is said
-meanwhile goes to the error stream. `NO_COLOR` in the environment turns colours off, and a pipe never
-gets any. Where there is none of its own, the exit codes of a command
-are:
+Every command has `--help`. What reports has `--json`: one JSON document on the output stream
+(`train` and `finetune`: one a line, for every epoch and at the end), and nothing else there; what
+is said meanwhile goes to the error stream. `NO_COLOR` in the environment turns colours off, and a
+pipe never gets any. Where there is none of its own, the exit codes of a command are:
 
 | code | means |
 |---|---|
