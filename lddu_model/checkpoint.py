@@ -9,7 +9,7 @@ from typing import Any
 from uuid import uuid4
 
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import save as serialised
 
 from lddu_model.config import Config
 from lddu_model.network import LDDU
@@ -67,7 +67,8 @@ def save(
     draft = folder.with_name(f".{folder.name}.{uuid4().hex}")
     draft.mkdir(parents=True)
     try:
-        save_file(weights, draft / WEIGHTS_FILE)
+        # Not `save_file`, whose file only its owner may read.
+        (draft / WEIGHTS_FILE).write_bytes(serialised(weights))
         (draft / JSON_FILE).write_text(text, encoding="utf-8")
         draft.rename(folder)
     except BaseException:

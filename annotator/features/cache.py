@@ -9,13 +9,12 @@ one; there is no fsync, because a file that a power cut left broken is only a mi
 import errno
 import json
 import logging
-import os
 import re
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
+from uuid import uuid4
 
 import numpy as np
 from numpy.typing import NDArray
@@ -272,12 +271,14 @@ def _name(value: object) -> str:
 
 
 def _replace(path: Path, content: bytes) -> None:
-    """Put a whole file in place of another, or leave that as it was."""
+    """Put a whole file in place of another, or leave that as it was.
+
+    Who may read it is what the umask says: a workspace may have several users.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=".", suffix=".tmp", dir=path.parent)
-    draft = Path(name)
+    draft = path.with_name(f".{uuid4().hex}.tmp")
     try:
-        with os.fdopen(handle, "wb") as file:
+        with draft.open("xb") as file:
             file.write(content)
         draft.replace(path)
     except BaseException:

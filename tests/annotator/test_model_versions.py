@@ -1,18 +1,22 @@
 """Promote, roll back, compare, take elsewhere and remove: on real networks, by the commands."""
 
 import json
+import os
 import shutil
+import stat
 
+import numpy as np
 import pytest
 import torch
 
+import fake_extractors as fakes
 from annotator import promotions, registry
 from annotator.comparison import compare
 from annotator.errors import UsageError
 from annotator.features.extractor import DEFAULT_EXTRACTORS, extractor_spec
 from annotator.lineage import new_name
 from annotator.model_files import export_version, remove_version
-from annotator.types import DEFAULT_LABELS, MODALITIES
+from annotator.types import DEFAULT_LABELS, MODALITIES, Absent, ClipFeatures, Features, Segment
 from annotator.workspace import open_workspace
 from commands import annotate
 from lddu_model import Config, InputSpec, save, untrained
@@ -224,3 +228,17 @@ def test_the_name_of_a_removed_version_stays_its_own(workspace, tmp_path):
     assert not (workspace.models / "a").exists()
     same = ask(workspace, "import", tmp_path / "old", "--name", "a")
     assert same.code == 0, same.err
+
+
+def test_others_may_read_what_the_umask_lets_them(workspace):
+    before = os.umask(0o022)
+    try:
+        version = make(workspace, "a")
+        features = ClipFeatures(
+            *[Absent("none", "x@1")] * 2, Features(np.ones((1, 2), np.float16), "x@1")
+        )
+        workspace.cache().put("0" * 64, Segment(0, 9, "file"), features, fakes.tools())
+    finally:
+        os.umask(before)
+    made = [version.path / "model.safetensors", *workspace.features.rglob("*.safetensors")]
+    assert [stat.S_IMODE(file.stat().st_mode) for file in made] == [0o644, 0o644]

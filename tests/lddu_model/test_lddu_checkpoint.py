@@ -67,7 +67,7 @@ def test_a_failed_save_leaves_nothing(net, tmp_path, monkeypatch):
     def full(*_):
         raise OSError("No space left on device")
 
-    monkeypatch.setattr("lddu_model.checkpoint.save_file", full)
+    monkeypatch.setattr("lddu_model.checkpoint.serialised", full)
     with pytest.raises(OSError, match="No space"):
         save(net, tmp_path / "model", {})
     assert not list(tmp_path.iterdir())

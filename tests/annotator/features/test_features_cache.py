@@ -289,8 +289,8 @@ def test_nothing_is_left_of_a_write_that_failed(cache, monkeypatch):
 
 def test_a_disk_that_is_really_full(cache, monkeypatch):
     """/dev/full takes no byte: the error comes from the system's own write."""
-    full = open("/dev/full", "wb", buffering=0)  # noqa: PTH123, SIM115
-    monkeypatch.setattr(cache_module.os, "fdopen", lambda handle, mode: full)
+    full = Path("/dev/full").open("wb", buffering=0)  # noqa: SIM115  the cache closes it
+    monkeypatch.setattr(cache_module.Path, "open", lambda _path, _mode: full)
     with pytest.raises(EnvironmentFault, match="no space left"):
         cache.put(HASH, SAID, clip(), OURS)
 
