@@ -69,6 +69,7 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=1)
     parser.add_argument("--only", choices=sorted(CASES), action="append")
     parser.add_argument("--strategies", default=",".join(STRATEGIES))
+    parser.add_argument("--recalibrate", type=int, help="epochs of σ alone, as a training has")
     options = parser.parse_args()
     wanted = options.strategies.split(",")
     for name in options.only or CASES:
@@ -84,6 +85,9 @@ def run(name: str, case: Case, wanted: Sequence[str], options: argparse.Namespac
     setup = Setup(
         first=case.batch, batch=case.batch, budget=case.batch * case.rounds, raters=RATERS
     )
+    if options.recalibrate is not None:
+        train = replace(setup.settings.train, recalibrate=options.recalibrate)
+        setup = replace(setup, settings=replace(setup.settings, train=train))
     return simulate(
         dataset,
         Annotators(RATERS, confusion),

@@ -72,7 +72,7 @@ def _wait_for(_ctx: click.Context, _param: click.Parameter, text: str) -> Any:
     "--by",
     type=click.Choice(SCORE_NAMES),
     metavar="SCORE",
-    default="variance",
+    default="entropy",
     show_default=True,
     help=f"The score to choose by: {', '.join(SCORE_NAMES)}; see export.",
 )
@@ -163,6 +163,7 @@ def loop(
     answered, fine-tunes, promotes the new version if it is better, and has it answer about the
     corpus from cached features: only the first round opens media. A tenth of each batch is drawn at
     random: it says, without bias, how good the model in use is on clips nobody was asked about yet.
+    By default entropy and k-means choose, which were best in the mean of our simulations.
 
     Every step is written down, so the same command goes on where it was cut off, days later too,
     and does nothing twice. It stops when rounds or budget are used up, nothing is left to ask, or
@@ -185,7 +186,7 @@ def loop(
     from annotator.learning.settings import chosen
     from annotator.loop import book
     from annotator.loop.loop import loop as run_loop
-    from annotator.loop.settings import Asking, Choosing, Learning, LoopSettings
+    from annotator.loop.settings import SELECT, Asking, Choosing, Learning, LoopSettings
     from annotator.loop.stopping import Policy
     from annotator.loop.world import World
     from annotator.run import RunSettings
@@ -202,7 +203,7 @@ def loop(
             named or workspace.title, shown, overlap, wait_for, None if no_wait else every
         ),
         paths=paths,
-        choosing=Choosing(by, selecting.plan(1) or Plan(1), split),
+        choosing=Choosing(by, Plan(1, **{"select": SELECT, **selecting.asked}), split),
         learning=Learning(
             chosen(FinetuneSettings(), config, assignments), earlier, promote, ignore
         ),

@@ -286,7 +286,7 @@ def selection_options(command: Callable[..., Any]) -> Callable[..., Any]:
             "--select",
             type=click.Choice(["top", "power", "kcenter", "kmeans"]),
             help="How: the best by score; drawn by score (Gumbel); or spread over the latent space "
-            "among the best.  [default: top]",
+            "among the best.  [default: top, of loop kmeans]",
         ),
         click.option(
             "--audit",

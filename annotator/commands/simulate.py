@@ -12,7 +12,7 @@ from annotator.commands.options import (
     settings_options,
 )
 
-STRATEGIES = "variance,entropy,bald,entropy:power,entropy:kcenter,entropy+balance"
+STRATEGIES = "variance,entropy,bald,entropy:power,entropy:kmeans,entropy+balance"
 ERRORS = ("none", "crema-d-voice", "crema-d-face", "crema-d-both", "ferplus")
 
 

@@ -7,7 +7,7 @@ from math import ceil
 from pathlib import Path
 from typing import Protocol
 
-from annotator.acquisition.pool import Plan
+from annotator.acquisition.pool import Plan, SelectorName
 from annotator.corpus.plan import PlanSettings
 from annotator.learning.dataset import Dataset
 from annotator.learning.epochs import Watcher
@@ -49,12 +49,17 @@ class Count:
         return min(self.value, tasks)
 
 
+# The best in the mean over four corpora: docs/acquisition.md, by benchmarks/simulation.py.
+SCORE = "entropy"
+SELECT: SelectorName = "kmeans"
+
+
 @dataclass(frozen=True, slots=True)
 class Choosing:
     """Which clips to ask about; the plan's size is that of the round."""
 
-    by: str = "variance"
-    plan: Plan = field(default_factory=lambda: Plan(1))
+    by: str = SCORE
+    plan: Plan = field(default_factory=lambda: Plan(1, select=SELECT))
     split: str | None = None
 
 
