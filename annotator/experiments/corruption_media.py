@@ -194,9 +194,12 @@ def media_corruptions(
     Returns:
         The ways that any clip could be spoilt in; none if no files are known.
     """
+    placed = [(example, example.place) for example in examples if example.place]
+    if not clips or not placed:
+        return []
     tools = _Tools(same_extractor(dataset, "visual"), same_extractor(dataset, "audio"))
-    able = [(e, e.place) for e in examples if clips and e.place and any(tools.ways(e))]
-    short = [(e, place) for e, place in able if place.length_ms <= LONGEST_MS]
+    able = [(example, place) for example, place in placed if tools.ways(example)]
+    short = [(example, place) for example, place in able if place.length_ms <= LONGEST_MS]
     drawn = np.random.default_rng(seed).permutation(len(short))[:clips]
     made: dict[str, dict[str, dict[float, Array | None]]] = {way.name: {} for way in WAYS}
     failures = [
@@ -204,6 +207,7 @@ def media_corruptions(
         for _, place in able
         if place.length_ms > LONGEST_MS
     ]
+    tried = len(failures) + len(drawn)
     for number in sorted(drawn.tolist()):
         example, place = short[number]
         found = attempt(partial(_spoilt, example, place, tools, strengths, (seed, number)))
@@ -217,7 +221,7 @@ def media_corruptions(
         _log.warning(
             "the media of %d of %d clips are not spoilt, %s the first",
             len(failures),
-            len(able),
+            tried,
             failures[0],
         )
     return [
