@@ -25,6 +25,7 @@ from lddu_model import LDDU, Output
 from lddu_model.losses import LossConfig
 
 CPU = torch.device("cpu")
+LEARNER = 2  # changes whenever the same settings come to another network
 
 # Small and quick: hundreds of networks are trained, most of them on a few hundred clips.
 DEFAULTS = Settings(

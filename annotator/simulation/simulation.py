@@ -18,6 +18,7 @@ from annotator.errors import EnvironmentFault, UsageError
 from annotator.learning.dataset import TEST, TRAIN, VALID, Dataset, check
 from annotator.metrics.bootstrap import Interval
 from annotator.simulation.annotators import Annotators
+from annotator.simulation.learner import LEARNER
 from annotator.simulation.rounds import Point, Setup, reference, run_rounds
 from annotator.simulation.savings import Curves, gained, labels_to_reach, saved
 from annotator.simulation.strategy import RANDOM, Strategy, strategy
@@ -152,6 +153,7 @@ def _run_in_worker(job: _Job) -> list[Point]:
 def _claim(out: Path, dataset: Dataset, annotators: Annotators, setup: Setup) -> None:
     """Make the folder, or see that it is of the same simulation."""
     facts = {
+        "learner": LEARNER,
         "setup": setup.to_json(),
         "labels": dataset.labels,
         "files": dict(dataset.files),
