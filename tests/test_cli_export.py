@@ -100,7 +100,6 @@ def test_json_lines_keep_every_byte_of_a_name(corpus):
         ("--by", "margin", "--uncertain-top", 2),
         ("--label", "sad"),
         ("--split", "val"),
-        ("--by", "bald"),
     ],
 )
 def test_the_clips_and_their_order_are_those_of_list(corpus, options):
@@ -108,6 +107,14 @@ def test_the_clips_and_their_order_are_those_of_list(corpus, options):
     rows = list(csv.DictReader(io.StringIO(done.out, newline="")))
     expected = [(clip["start_ms"] / 1000, clip["text"] or "") for clip in listed(corpus, *options)]
     assert [(float(row["start"]), row["transcript"]) for row in rows] == expected
+
+
+def test_a_score_that_no_clip_has_is_refused_and_the_older_file_stays(corpus, tmp_path):
+    out = tmp_path / "mine.csv"
+    out.write_text("mine")
+    done = export(corpus, "--out", out, "--by", "bald")
+    assert (done.code, out.read_text()) == (2, "mine")
+    assert "`annotate run --mc-dropout 20` gives it" in done.err
 
 
 def test_standard_output_holds_rows_and_nothing_else(corpus):
