@@ -38,6 +38,7 @@ def repredict(
     *,
     device: str = "auto",
     mc_dropout: int = 0,
+    run_id: int | None = None,
     progress: Callable[[int], None] = lambda _: None,
 ) -> Repredicted:
     """Answer for every clip of the workspace that the model has not answered for yet.
@@ -49,6 +50,7 @@ def repredict(
         model: one of its versions.
         device: as for `choose_device`.
         mc_dropout: stochastic passes a clip for BALD, 0 for none.
+        run_id: only about the files of the last run, whose number this is; by default about all.
         progress: told how many more clips have been looked at.
 
     Raises:
@@ -57,7 +59,7 @@ def repredict(
     """
     with workspace.open_store() as store:
         model_id = store.register_model(model)
-        waiting = store.unanswered(model_id, with_bald=mc_dropout > 0)
+        waiting = store.unanswered(model_id, with_bald=mc_dropout > 0, run_id=run_id)
         if not waiting:
             return Repredicted(0, 0)
         predictor = Predictor(load_network(model), choose_device(device), mc_dropout)

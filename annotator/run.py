@@ -21,6 +21,7 @@ from annotator.claiming import POLL_S, Claims, lease_of_this_process
 from annotator.clock import StageClock
 from annotator.corpus.catalog import Catalog, read_catalog
 from annotator.corpus.plan import PlanSettings
+from annotator.corpus.segment import stated
 from annotator.engines.engine import Engine
 from annotator.engines.local import LocalEngine
 from annotator.engines.ray_engine import RayEngine
@@ -275,7 +276,8 @@ class _Work:
             media.media_id, media.path, media.size, self.settings.plan, item.sidecars, item.entries
         )
         if media.clips is None:
-            return job
+            known = () if item.entries else self.store.segments(media.media_id)
+            return replace(job, entries=item.entries or stated(known))
         waiting = self.store.pending_clips(media.media_id, self.model_id)
         clips = {bounds(clip.segment): clip.clip_id for clip in waiting}
         self.recorder.expect(media.media_id, clips)

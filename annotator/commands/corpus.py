@@ -132,9 +132,9 @@ def run(
     """Annotate every clip of folders, files or manifests.
 
     Folders are searched with their subfolders. A manifest is a .csv, .jsonl or .parquet file with
-    a column `path` and, if you like, start, end, transcript, speaker, split and labels. Name it
-    every time if it has start or end; what it has said of a clip stays until one says otherwise.
-    What is finished is never done again, so an interrupted run goes on where it stopped.
+    a column `path` and, if you like, start, end, transcript, speaker, split and labels. What one
+    has said of a file counts until another names the file, also in a run over the folder. What is
+    finished is never done again, so an interrupted run goes on where it stopped.
 
     A corpus may lie elsewhere: s3://, gs:// and others by fsspec. Each file is copied to the folder
     for temporary files (TMPDIR) while it is worked on. A manifest may name URLs that lie in a
@@ -182,7 +182,12 @@ def run(
     if mc_dropout and summary.state == "done":
         with counting("asking again, for BALD", None) as progress:
             again = repredict(
-                workspace, model, device=device, mc_dropout=mc_dropout, progress=progress
+                workspace,
+                model,
+                device=device,
+                mc_dropout=mc_dropout,
+                run_id=summary.run_id,
+                progress=progress,
             ).clips
     console.print_summary(summary, model, again, as_json=as_json)
     raise SystemExit(summary.exit_code)

@@ -100,6 +100,35 @@ def from_manifest(entries: Iterable[ManifestEntry], duration_ms: int) -> Cut:
     return Cut(tuple(segment for _, segment in sorted(segments.items())), dropped)
 
 
+def stated(segments: Sequence[Segment]) -> tuple[ManifestEntry, ...]:
+    """The entries that give these clips of a file again; none if no manifest said anything of it.
+
+    >>> stated([Segment(0, 900, "manifest", split="test"), Segment(900, 999, "vad")])[0].split
+    'test'
+    >>> stated([Segment(0, 900, "vad", speaker="ann")])
+    ()
+    """
+    if not any(_is_stated(segment) for segment in segments):
+        return ()
+    return tuple(
+        ManifestEntry(
+            start_ms=segment.start_ms,
+            end_ms=segment.end_ms,
+            text=segment.text if segment.text_origin == "manifest" else None,
+            speaker=segment.speaker,
+            split=segment.split,
+            labels=segment.labels,
+        )
+        for segment in segments
+    )
+
+
+def _is_stated(segment: Segment) -> bool:
+    """Whether a manifest has said anything of a clip; a speaker may be a subtitle's."""
+    by_manifest = "manifest" in (segment.origin, segment.text_origin)
+    return by_manifest or segment.split is not None or bool(segment.labels)
+
+
 def entry_span(entry: ManifestEntry, duration_ms: int) -> Bounds:
     """The bounds of an entry in a file of that length; past its end, start >= end."""
     end = duration_ms if entry.end_ms is None else min(entry.end_ms, duration_ms)

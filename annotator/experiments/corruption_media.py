@@ -20,11 +20,7 @@ from annotator.clipwork import ClipWork, Found, Tools
 from annotator.clock import StageClock
 from annotator.errors import StageFailure
 from annotator.experiments.anew import same_extractor
-from annotator.features.extractor import (
-    AudioExtractor,
-    Observation,
-    VisualExtractor,
-)
+from annotator.features.extractor import Observation
 from annotator.features.sound import SAMPLE_RATE, playable
 from annotator.learning.corruption import NOISE, Damage, Spoilt
 from annotator.learning.dataset import Array, Dataset, Example, Place
@@ -67,7 +63,8 @@ def out_of_focus(image: Picture, strength: float, _: np.random.Generator) -> Pic
     """A blur of a picture (h, w, 3) by a triangle, near a Gaussian and as quick at any width."""
     sd = BLUR * strength * max(image.shape[:2])
     radius = round(np.sqrt(6 * sd**2 + 1) - 1)  # the variance of its weights is r (r + 2) / 6
-    return _pixels(cv2.stackBlur(image, (2 * radius + 1, 2 * radius + 1)))
+    blurred: Picture = cv2.stackBlur(image, (2 * radius + 1, 2 * radius + 1)).astype(np.uint8)
+    return blurred
 
 
 def darkness(image: Picture, strength: float, _: np.random.Generator) -> Picture:
@@ -106,42 +103,27 @@ def quiet(samples: Sound, strength: float, _: np.random.Generator) -> Sound:
     return playable(samples * np.float32(10 ** (-QUIET_DB * strength / 20)))
 
 
-@dataclass(frozen=True, slots=True)
-class OfPictures:
-    """A way to spoil pictures."""
-
-    name: str
-    kind: str
-    spoil: Callable[[Picture, float, np.random.Generator], Picture]
-    modality: Modality = "visual"
-
-    def before(self, tools: Tools, strength: float, random: np.random.Generator) -> Tools:
-        """The extractors, of which one is shown spoilt pictures."""
-        return replace(tools, visual=_Sight(tools.visual, self, strength, random))
+Spoil = Callable[[Any, float, np.random.Generator], Any]  # of a `Picture`, or of a `Sound`
 
 
 @dataclass(frozen=True, slots=True)
-class OfSound:
-    """A way to spoil sound."""
+class MediaWay:
+    """A way to spoil the pictures, or the sound, of a clip."""
 
     name: str
     kind: str
-    spoil: Callable[[Sound, float, np.random.Generator], Sound]
-    modality: Modality = "audio"
-
-    def before(self, tools: Tools, strength: float, random: np.random.Generator) -> Tools:
-        """The extractors, of which one is given spoilt sound."""
-        return replace(tools, audio=_Hearing(tools.audio, self, strength, random))
+    modality: Modality
+    spoil: Spoil
 
 
 NOISY, DULL, FAINT = "noise in media", "blurred, muffled media", "dark, quiet media"  # kinds
 WAYS = (
-    OfPictures("media_snow", NOISY, snow),
-    OfPictures("media_blur", DULL, out_of_focus),
-    OfPictures("media_darkness", FAINT, darkness),
-    OfSound("media_hiss", NOISY, hiss),
-    OfSound("media_muffled", DULL, muffled),
-    OfSound("media_quiet", FAINT, quiet),
+    MediaWay("media_snow", NOISY, "visual", snow),
+    MediaWay("media_blur", DULL, "visual", out_of_focus),
+    MediaWay("media_darkness", FAINT, "visual", darkness),
+    MediaWay("media_hiss", NOISY, "audio", hiss),
+    MediaWay("media_muffled", DULL, "audio", muffled),
+    MediaWay("media_quiet", FAINT, "audio", quiet),
 )
 
 
@@ -197,8 +179,14 @@ def media_corruptions(
     placed = [(example, example.place) for example in examples if example.place]
     if not clips or not placed:
         return []
-    tools = _Tools(same_extractor(dataset, "visual"), same_extractor(dataset, "audio"))
-    able = [(example, place) for example, place in placed if tools.ways(example)]
+    missing: Any = None  # `ClipWork` asks only for what it does not know yet
+    tools = Tools(
+        same_extractor(dataset, "visual") or missing,
+        same_extractor(dataset, "audio") or missing,
+        text=missing,
+        asr=None,
+    )
+    able = [(example, place) for example, place in placed if _ways(example, tools)]
     short = [(example, place) for example, place in able if place.length_ms <= LONGEST_MS]
     drawn = np.random.default_rng(seed).permutation(len(short))[:clips]
     made: dict[str, dict[str, dict[float, Array | None]]] = {way.name: {} for way in WAYS}
@@ -237,66 +225,39 @@ def _pixels(values: NDArray[Any]) -> Picture:
 
 
 @dataclass(frozen=True, slots=True)
-class _Tools:
-    """The extractors that media are read with, as far as they are here."""
+class _Spoiling:
+    """An extractor of pictures or of sound, given spoilt ones: the same noise at every strength."""
 
-    visual: VisualExtractor | None
-    audio: AudioExtractor | None
-
-    def ways(self, example: Example) -> list[OfPictures | OfSound]:
-        """Those that an example can be spoilt in."""
-        here = {"visual": self.visual, "audio": self.audio}
-        return [
-            way
-            for way in WAYS
-            if here[way.modality] is not None and len(example.features.get(way.modality, ()))
-        ]
-
-    def whole(self) -> Tools:
-        """As `ClipWork` takes them; it asks only for what it does not know yet."""
-        missing: Any = None
-        return Tools(self.visual or missing, self.audio or missing, text=missing, asr=None)
-
-
-@dataclass(frozen=True, slots=True)
-class _Sight:
-    """A visual extractor that is shown spoilt pictures, the same noise at every strength."""
-
-    extractor: VisualExtractor
-    way: OfPictures
+    extractor: Any
+    spoil: Spoil
     strength: float
     random: np.random.Generator
 
     @property
     def id(self) -> str:
-        return self.extractor.id
+        return str(self.extractor.id)
 
     def observe(self, image: Picture) -> Observation | None:
-        return self.extractor.observe(self.way.spoil(image, self.strength, self.random))
+        return self.extractor.observe(self.spoil(image, self.strength, self.random))
 
-    def embed(self, observations: Sequence[Observation]) -> NDArray[np.float32]:
+    def embed(self, observations: Sequence[Observation]) -> Any:
         return self.extractor.embed(observations)
 
+    def block(self, samples: Sound) -> Any:
+        return self.extractor.block(self.spoil(samples, self.strength, self.random))
 
-@dataclass(frozen=True, slots=True)
-class _Hearing:
-    """An audio extractor that is given spoilt sound, the same noise at every strength."""
 
-    extractor: AudioExtractor
-    way: OfSound
-    strength: float
-    random: np.random.Generator
-
-    @property
-    def id(self) -> str:
-        return self.extractor.id
-
-    def block(self, samples: Sound) -> NDArray[np.float32]:
-        return self.extractor.block(self.way.spoil(samples, self.strength, self.random))
+def _ways(example: Example, tools: Tools) -> list[MediaWay]:
+    """Those that an example can be spoilt in: it has the features, and what made them is here."""
+    return [
+        way
+        for way in WAYS
+        if getattr(tools, way.modality) and len(example.features.get(way.modality, ()))
+    ]
 
 
 def _spoilt(
-    example: Example, place: Place, tools: _Tools, strengths: Sequence[float], seed: Sequence[int]
+    example: Example, place: Place, tools: Tools, strengths: Sequence[float], seed: Sequence[int]
 ) -> dict[str, dict[float, Array | None]]:
     """Features of one clip by way and strength.
 
@@ -304,15 +265,20 @@ def _spoilt(
         StageFailure: its file cannot be opened or decoded.
     """
     segment = Segment(*place.bounds, "file", text="")
-    works: dict[tuple[OfPictures | OfSound, float], ClipWork] = {}
+    works: dict[tuple[MediaWay, float], ClipWork] = {}
     with LocalMedia(place.path) as media:
         info = probe(media.path)
-        for number, way in enumerate(tools.ways(example)):
+        for number, way in enumerate(_ways(example, tools)):
             known = {m: _found(example, m) for m in MODALITIES if m != way.modality}
             for strength in strengths:
-                random = np.random.default_rng([*seed, number])
-                spoiling = way.before(tools.whole(), strength, random)
-                work = ClipWork(segment, known, info, spoiling, StageClock(), FRAME_MS)
+                spoiling: Any = _Spoiling(
+                    getattr(tools, way.modality),
+                    way.spoil,
+                    strength,
+                    np.random.default_rng([*seed, number]),
+                )
+                spoilt = replace(tools, **{way.modality: spoiling})
+                work = ClipWork(segment, known, info, spoilt, StageClock(), FRAME_MS)
                 works[way, strength] = work
         _feed(media.path, info, list(works.values()), place.bounds)
     made: dict[str, dict[float, Array | None]] = {}

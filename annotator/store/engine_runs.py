@@ -72,13 +72,18 @@ class RunStore(Transactions):
         with self._read() as connection:
             return plans.pending_clips(connection, media_id, model_id)
 
-    def unanswered(self, model_id: int, *, with_bald: bool = False) -> list[int]:
-        """The clips of all files' present plans that wait for the model's answer, by number.
+    def unanswered(
+        self, model_id: int, *, with_bald: bool = False, run_id: int | None = None
+    ) -> list[int]:
+        """The clips of the files' present plans that wait for the model's answer, by number.
 
-        `with_bald`: also those whose answer has no BALD.
+        Args:
+            model_id: of the model.
+            with_bald: also those whose answer has no BALD.
+            run_id: only of the files that the last run was about; by default of all.
         """
         with self._read() as connection:
-            return plans.unanswered(connection, model_id, with_bald)
+            return plans.unanswered(connection, model_id, with_bald, run_id)
 
     def segments(self, media_id: int) -> tuple[Segment, ...]:
         """All clips of the file's present plan as they were planned, by time."""

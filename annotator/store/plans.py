@@ -26,7 +26,6 @@ from annotator.store.schema import Clip, ClipLabel, Media, Model, Prediction, Si
 from annotator.types import Bounds, MediaInfo, Segment
 
 ASR = "asr"  # a transcript the run made itself: no part of the plan
-MANIFEST = "manifest"  # origin of clips, and of transcripts, that a manifest names
 CORPUS = "corpus"  # source of the labels that came with the files
 
 # What a clip's features made known; of no meaning once they are out of date.
@@ -55,9 +54,14 @@ def pending_clips(connection: Connection, media_id: int, model_id: int) -> list[
     return [PendingClip(clip_id, segment) for clip_id, segment in _segments(connection, chosen)]
 
 
-def unanswered(connection: Connection, model_id: int, with_bald: bool) -> list[int]:
+def unanswered(
+    connection: Connection, model_id: int, with_bald: bool, run_id: int | None
+) -> list[int]:
     """Clips of the present plans that wait for the model's answer; see `Store.unanswered`."""
     chosen: AnySelect = select(Clip.id).where(*_waits_for(model_id, with_bald)).order_by(Clip.id)
+    if run_id is not None:
+        chosen = chosen.join(Sighting, Sighting.media_id == Clip.media_id)
+        chosen = chosen.where(Sighting.run_id == run_id)
     return list(connection.scalars(chosen))
 
 
@@ -88,24 +92,18 @@ def save_plan(
         )
     }
     planned = {(segment.start_ms, segment.end_ms): segment for segment in plan}
-    stated = any(map(_is_stated, plan))
     _reset(
         connection,
         [
             clip.id
             for bounds, clip in known.items()
             if not same_content
-            or (
-                bounds in planned
-                and (stated or not _keeps_text(clip, planned[bounds]))
-                and _has_other_words(clip, planned[bounds].text, transcribe)
-            )
+            or (bounds in planned and _has_other_words(clip, planned[bounds].text, transcribe))
         ],
     )
     connection.execute(update(Clip).where(Clip.media_id == media_id).values(active=False))
-    _upsert_clips(connection, media_id, planned, stated)
-    if stated:
-        _replace_labels(connection, media_id, planned)
+    _upsert_clips(connection, media_id, planned)
+    _replace_labels(connection, media_id, planned)
 
 
 def _media(model_id: int) -> AnySelect:
@@ -201,17 +199,6 @@ def _plan_text(clip: AnyRow) -> str | None:
     return text
 
 
-def _is_stated(segment: Segment) -> bool:
-    """Whether a manifest has said anything of it."""
-    by_manifest = MANIFEST in (segment.origin, segment.text_origin)
-    return by_manifest or bool(segment.labels) or segment.split is not None
-
-
-def _keeps_text(clip: AnyRow, planned: Segment) -> bool:
-    """Whether a manifest has given its words, and what plans it now has none."""
-    return bool(clip.text_origin == MANIFEST and planned.text is None)
-
-
 def _has_other_words(clip: AnyRow, text: str | None, transcribe: bool) -> bool:
     """Whether a clip was answered on another transcript than it would be now."""
     if readable_or_none(text) != _plan_text(clip):
@@ -261,29 +248,21 @@ def _reset(connection: Connection, clip_ids: Sequence[int]) -> None:
     )
 
 
-def _upsert_clips(
-    connection: Connection, media_id: int, planned: Mapping[Bounds, Segment], stated: bool
-) -> None:
-    """Insert the plan's clips or renew them; one that had failed gets another chance.
-
-    Where no manifest has stated anything of the file, what one once said of a clip stays: a run
-    over the folder does not know better.
-    """
+def _upsert_clips(connection: Connection, media_id: int, planned: Mapping[Bounds, Segment]) -> None:
+    """Insert the plan's clips or renew them; one that had failed gets another chance."""
     if not planned:
         return
     new = insert(connection.dialect, Clip)
     found = new.excluded
-    known = Clip.__table__.c
-    kept = or_(*(Clip.text_origin == origin for origin in (ASR, *(() if stated else (MANIFEST,)))))
-    keep_text = found.text.is_(None) & kept
+    keep_asr = (Clip.text_origin == ASR) & found.text.is_(None)
     upsert = new.on_conflict_do_update(
         index_elements=[Clip.media_id, Clip.start_ms, Clip.end_ms],
         set_={
             "origin": found.origin,
-            "text": case((keep_text, Clip.text), else_=found.text),
-            "text_origin": case((keep_text, Clip.text_origin), else_=found.text_origin),
-            "speaker": found.speaker if stated else func.coalesce(found.speaker, known.speaker),
-            "split": found.split if stated else func.coalesce(found.split, known.split),
+            "text": case((keep_asr, Clip.text), else_=found.text),
+            "text_origin": case((keep_asr, Clip.text_origin), else_=found.text_origin),
+            "speaker": found.speaker,
+            "split": found.split,
             "active": found.active,
             "state": case((Clip.state == "failed", found.state), else_=Clip.state),
             "stage": None,

@@ -170,25 +170,3 @@ def test_hostile_text_neither_breaks_nor_looks_changed(world, text):
     with world.store._write() as connection:  # as the answer of this very text would leave it
         connection.exec_driver_sql("UPDATE clip SET text = speaker")
     assert world.plan("a.mp4", plan) == []
-
-
-STATED = {"origin": "manifest", "text_origin": "manifest", "speaker": "ann", "split": "test"}
-
-
-def test_what_a_manifest_said_stays_when_the_folder_is_run(world, make_segment):
-    world.sync("a.mp4")
-    stated = replace(make_segment(0, 1000, "one", happy=1.0), **STATED)
-    ids = world.plan("a.mp4", [stated])
-    world.answer(*ids)
-    bare = replace(make_segment(0, 1000, None), origin="file", text_origin=None)
-    assert world.plan("a.mp4", [bare]) == [], "its answer still holds"
-    (kept,) = world.store.segments(world.media_id("a.mp4"))
-    assert kept == replace(stated, origin="file")
-
-
-def test_a_manifest_may_take_back_what_it_said(world, make_segment):
-    world.sync("a.mp4")
-    world.plan("a.mp4", [replace(make_segment(0, 1000, "one", happy=1.0), **STATED)])
-    less = replace(make_segment(0, 1000, None), origin="manifest", text_origin=None)
-    world.plan("a.mp4", [less])
-    assert world.store.segments(world.media_id("a.mp4")) == (less,)
