@@ -3,34 +3,25 @@
 import io
 import json
 import sys
-import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import fields, is_dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Column, Table
 
-from annotator.engines.ray_cluster import ClusterState
 from annotator.export.exported import Exported
-from annotator.recorder import Observer
-from annotator.recorder import Progress as RunProgress
 from annotator.registry import ModelVersion
-from annotator.run import RunSummary
 from annotator.store.records import (
     ClipDetail,
     Failure,
-    Held,
     RankedClip,
     Status,
     StoredPrediction,
 )
 from annotator.store.review_records import IMPORTED, ClipAnswer, ProjectCounts
-from annotator.types import MODALITIES, Bounds
+from annotator.types import MODALITIES
 from annotator.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -39,7 +30,6 @@ if TYPE_CHECKING:
     from annotator.store.transfer import Copied
 
 PIPE_WIDTH = 140  # columns of a table where nobody says how wide the page is
-PLAIN_SECONDS = 10.0  # between progress lines where the error stream is no terminal
 
 UNTRAINED = (
     "The model {name!r} is UNTRAINED: its weights are random, and every probability and "
@@ -76,13 +66,13 @@ def print_json(data: object) -> None:
 
 def _plain(value: object) -> object:
     if is_dataclass(value) and not isinstance(value, type):
-        return _members(value)
+        return members(value)
     if isinstance(value, Mapping):
         return dict(value)
     return str(value)
 
 
-def _members(value: "DataclassInstance") -> dict[str, object]:
+def members(value: "DataclassInstance") -> dict[str, object]:
     """The fields by name, one level deep: `asdict` cannot copy read-only mappings."""
     return {field.name: getattr(value, field.name) for field in fields(value)}
 
@@ -114,144 +104,6 @@ def _console(stream: TextIO, width: int | None = None) -> Console:
     if isinstance(stream, io.TextIOWrapper):
         stream.reconfigure(errors="backslashreplace")  # its encoding may lack a character
     return Console(file=stream, soft_wrap=True, width=width, emoji=False)
-
-
-class _Display(Observer):
-    """A progress bar on a terminal; elsewhere a line every ten seconds."""
-
-    def __init__(self, console: Console) -> None:
-        self._console = console
-        self._progress = RunProgress()
-        self._cluster: ClusterState | None = None
-        self._began = time.monotonic()
-        self._said = self._began
-        self._held = Held(0, 0)
-        self._bar = Progress(  # fits 80 columns
-            BarColumn(bar_width=8),
-            TextColumn("{task.percentage:>3.0f} %"),
-            TimeRemainingColumn(compact=True),
-            TextColumn("{task.fields[numbers]}"),
-            console=console,
-            transient=True,
-            disable=not console.is_terminal,
-        )
-        self._task = self._bar.add_task("annotating", total=1.0, numbers="")
-
-    def started(self, progress: RunProgress) -> None:
-        self._progress = progress
-        if progress.files:
-            self._bar.start()
-
-    def advanced(self) -> None:
-        self._bar.update(self._task, completed=self._progress.fraction, numbers=self._numbers())
-        now = time.monotonic()
-        if not self._console.is_terminal and now - self._said >= PLAIN_SECONDS:
-            self._said = now
-            self._console.print(f"{self._progress.fraction:.0%} {self._numbers()}", highlight=False)
-
-    def noted(self, path: Path, note: str) -> None:
-        self._console.print(literal(f"note: {path}: {note}"), highlight=False)
-
-    def failed(self, path: Path, where: Bounds | None, stage: str, reason: str) -> None:
-        place = f" [{where[0] / 1000:.1f}-{where[1] / 1000:.1f} s]" if where else ""
-        line = literal(f"failed: {path}{place}: {stage}: {reason}")
-        self._console.print(f"[red]{line}", highlight=False)
-
-    def waiting(self, held: Held) -> None:
-        if held != self._held:
-            self._held = held
-            self._console.print(
-                f"Waiting for {held.files} files that {held.owners} other runs hold.",
-                highlight=False,
-            )
-
-    def lease_not_renewed(self, reason: str) -> None:
-        self._console.print(
-            literal(f"warning: claims not renewed, others may take our files: {reason}"),
-            highlight=False,
-        )
-
-    def cluster(self, state: ClusterState) -> None:
-        self._cluster = state
-        self.advanced()
-
-    def node(self, note: str) -> None:
-        self._console.print(literal(f"note: {note}"), highlight=False)
-
-    def interrupted(self) -> None:
-        self._console.print(
-            "Stopping: the clips in flight are being finished; Ctrl-C again stops at once."
-        )
-
-    def close(self) -> None:
-        self._bar.stop()
-
-    def _numbers(self) -> str:
-        seconds = max(time.monotonic() - self._began, 1e-3)
-        p = self._progress
-        numbers = [
-            f"{p.files_done}/{p.files} files",
-            f"{p.clips} clips",
-            f"{p.clips / seconds:.1f} clips/s",
-            f"{p.failures} failed",
-            f"{p.media_ms / 1000 / seconds:.1f}× real time",
-        ]
-        if (c := self._cluster) is not None:
-            numbers.append(f"{c.nodes} nodes, {c.busy} of {c.workers} workers busy")
-        return ", ".join(numbers)
-
-
-@contextmanager
-def run_display() -> Iterator[Observer]:
-    """What shows a run's progress on the error stream."""
-    display = _Display(progress_console())
-    try:
-        yield display
-    finally:
-        display.close()
-
-
-def print_summary(
-    summary: RunSummary, model: ModelVersion, again: int = 0, *, as_json: bool
-) -> None:
-    """What a run did, how many older answers it renewed, where its time went, and how to go on."""
-    if as_json:
-        told = {"model": model.name, "trained": model.trained, "asked_again": again}
-        print_json({**_members(summary), **told})
-        return
-    out = out_console()
-    if summary.stage_seconds and summary.clips:
-        out.print(_stage_table(summary))
-    rate = summary.media_seconds / max(summary.wall_seconds, 1e-9)
-    say(
-        f"{summary.clips} clips of {summary.files} files in {summary.wall_seconds:.1f} s "
-        f"({rate:.1f}× real time), {summary.failures} failed, {len(summary.skipped)} skipped."
-    )
-    for skipped in summary.skipped:
-        say(f"skipped: {skipped.path}: {skipped.reason}")
-    if summary.other_files:
-        kinds = ", ".join(f"{n} {kind or 'bare'}" for kind, n in summary.other_files.items())
-        say(f"not media: {kinds}")
-    if summary.failures:
-        say("`annotate list --failed` gives the reasons, `annotate retry` has them tried again.")
-    if summary.state == "interrupted":
-        say(f"Interrupted with {summary.left} files left. The same command goes on from here.")
-    elif again:
-        say(f"{again} clips that had an answer without BALD were asked about again.")
-    elif not summary.found:
-        say("No media were found there.")
-    elif not summary.files:
-        say("Nothing left to do.")
-
-
-def _stage_table(summary: RunSummary) -> Table:
-    table = Table("stage", "seconds", "share", title="Where the time went (all processes)")
-    for column in table.columns[1:]:
-        column.justify = "right"
-    total = sum(summary.stage_seconds.values())
-    for name, seconds in sorted(summary.stage_seconds.items(), key=lambda item: -item[1]):
-        table.add_row(name, f"{seconds:.2f}", f"{seconds / total:.0%}")
-    return table
 
 
 def print_ranked(
@@ -300,7 +152,7 @@ def print_failures(failures: Sequence[Failure], *, as_json: bool) -> None:
 def print_status(workspace: Workspace, status: Status, *, as_json: bool) -> None:
     """What the workspace holds."""
     if as_json:
-        print_json({"workspace": workspace.root, **_members(status)})
+        print_json({"workspace": workspace.root, **members(status)})
         return
     table = Table(show_header=False, box=None)
     table.add_row("workspace", literal(workspace.root))
@@ -413,7 +265,7 @@ def _prediction_table(prediction: StoredPrediction) -> Table:
 def print_exported(exported: Exported, model: ModelVersion, *, as_json: bool) -> None:
     """How many clips were written and where to; of rows on the output stream nothing is said."""
     if as_json:
-        known = {name: value for name, value in _members(exported).items() if value is not None}
+        known = {name: value for name, value in members(exported).items() if value is not None}
         print_json({**known, "out": exported.out, "model": model.name, "trained": model.trained})
         return
     if exported.out is None:

@@ -66,8 +66,7 @@ def new_name(workspace: Workspace, asked: str | None, parent: str, number: int) 
     Raises:
         UsageError: the name is taken or unfit.
     """
-    with workspace.open_store() as store:
-        known = {record.name for record in store.models()}
+    known = kept_names(workspace)
     if asked is None:
         base = _ROUND.sub("", parent)[:MAX_BASE]
         names = (f"{base}-r{n}" for n in count(number))
@@ -79,11 +78,22 @@ def new_name(workspace: Workspace, asked: str | None, parent: str, number: int) 
             "models are not overwritten"
         )
     if asked in known:
-        raise UsageError(
-            f"{asked!r} was a model of this workspace, whose answers are kept under that name: "
-            "choose another --name"
-        )
+        raise name_is_kept(asked)
     return asked
+
+
+def kept_names(workspace: Workspace) -> dict[str, str]:
+    """All versions that the store knows, removed ones too, with the hashes of their weights."""
+    with workspace.open_store() as store:
+        return {record.name: record.weights_hash for record in store.models()}
+
+
+def name_is_kept(name: str) -> UsageError:
+    """Why the name of a version that was removed is not given to another."""
+    return UsageError(
+        f"{name!r} was a model of this workspace, whose answers are kept under that name: "
+        "choose another --name"
+    )
 
 
 def made_before(workspace: Workspace, mark: str) -> str | None:

@@ -9,7 +9,7 @@ from functools import singledispatch
 
 from rich.table import Table
 
-from annotator.console import literal, out_console, print_json, run_display, say
+from annotator.console import literal, out_console, print_json, say
 from annotator.learning.epochs import Watcher
 from annotator.loop.loop import Outcome
 from annotator.loop.records import (
@@ -27,6 +27,7 @@ from annotator.loop.records import (
 from annotator.loop.rounds import STEPS
 from annotator.recorder import Observer as RunObserver
 from annotator.review_console import counting, print_problems
+from annotator.run_console import run_display
 from annotator.training_console import training_display
 
 UNKNOWN = "unknown"

@@ -6,6 +6,7 @@ from uuid import uuid4
 
 from annotator import promotions, registry
 from annotator.errors import EnvironmentFault, UsageError
+from annotator.lineage import kept_names, name_is_kept
 from annotator.registry import ModelVersion
 from annotator.workspace import Workspace
 
@@ -64,14 +65,10 @@ def demand_own_name(workspace: Workspace, version: ModelVersion) -> None:
     Raises:
         UsageError: it has, and other weights than that had.
     """
-    with workspace.open_store() as store:
-        known = {record.name: record.weights_hash for record in store.models()}
+    known = kept_names(workspace)
     if known.get(version.name, version.weights_hash) != version.weights_hash:
         shutil.rmtree(version.path, ignore_errors=True)
-        raise UsageError(
-            f"{version.name!r} was a model of this workspace, whose answers are kept under that "
-            "name: choose another --name"
-        )
+        raise name_is_kept(version.name)
 
 
 def _came_of_it(workspace: Workspace, name: str) -> list[str]:

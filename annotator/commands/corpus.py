@@ -153,7 +153,7 @@ def run(
       annotate run /shared/corpus --claim
       annotate run /shared/corpus --engine ray --address auto
     """
-    from annotator import console, registry
+    from annotator import console, registry, run_console
     from annotator.corpus.plan import PlanSettings
     from annotator.repredict import repredict
     from annotator.review_console import counting
@@ -176,7 +176,7 @@ def run(
         engine=engine,
         address=address,
     )
-    with console.run_display() as observer:
+    with run_console.run_display() as observer:
         summary = run_corpus(workspace, paths, model, settings, observer)
     again = 0
     if mc_dropout and summary.state == "done":
@@ -189,7 +189,7 @@ def run(
                 run_id=summary.run_id,
                 progress=progress,
             ).clips
-    console.print_summary(summary, model, again, as_json=as_json)
+    run_console.print_summary(summary, model, again, as_json=as_json)
     raise SystemExit(summary.exit_code)
 
 

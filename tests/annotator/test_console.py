@@ -13,7 +13,7 @@ from types import MappingProxyType
 
 import pytest
 
-from annotator import console, models_console
+from annotator import console, models_console, run_console
 from annotator.recorder import Progress
 from annotator.registry import ModelVersion
 from annotator.run import RunSummary
@@ -80,7 +80,7 @@ DETAIL = ClipDetail(
 WORKSPACE = Workspace(PATH)
 
 PRINTERS = {
-    "summary": lambda as_json: console.print_summary(SUMMARY, MODEL, as_json=as_json),
+    "summary": lambda as_json: run_console.print_summary(SUMMARY, MODEL, as_json=as_json),
     "ranked": lambda as_json: console.print_ranked([RANKED], MODEL, "variance", as_json=as_json),
     "failures": lambda as_json: console.print_failures(FAILURES, as_json=as_json),
     "status": lambda as_json: console.print_status(WORKSPACE, STATUS, as_json=as_json),
@@ -91,7 +91,7 @@ PRINTERS = {
 
 
 def said_by_display() -> None:
-    with console.run_display() as display:
+    with run_console.run_display() as display:
         display.started(Progress(files=1))
         display.advanced()
         display.noted(PATH, HOSTILE)
@@ -208,10 +208,10 @@ def test_nothing_is_said_as_such(capsys):
 SCRIPT = """
 from types import SimpleNamespace
 from pathlib import Path
-from annotator import console, models_console
+from annotator import console, models_console, run_console
 console.warn_if_untrained(SimpleNamespace(trained=False, name="m"))
 console.print_failures([], as_json=False)
-with console.run_display() as display:
+with run_console.run_display() as display:
     display.failed(Path("a[b].mp4"), None, "decode", "cut")
 """
 
