@@ -16,6 +16,8 @@ MAX_LAYERS = 64
 MAX_LABELS = 1_000
 MAX_COMPONENTS = 64
 
+LATER = {"sigma_of_answers", "sigma_dropout"}  # older files lack them and mean the defaults
+
 
 @dataclass(frozen=True, slots=True)
 class InputSpec:
@@ -60,11 +62,13 @@ class Config:
     components: int = 1  # Gaussians of a latent distribution; the paper has one
     constant_sigma: bool = False  # for ablation: σ is the prior's, 1, for every sample
     label_residual: bool = False  # whether Z keeps the label, see `LabelAttention`; paper: no
+    sigma_of_answers: bool = False  # whether σ reads them, see `LatentDistribution`; paper: no
     fusion: Fusion = "released"  # how the two heads' answers are weighed, see `lddu_model.fusion`
     intensity: bool = False  # whether there is a head for the strength of each emotion
     dropout: float = 0.3  # encoders: embeddings, attention probabilities, residual branches
     attention_dropout: float = 0.1  # label attention: on A·V
     classifier_dropout: float = 0.1  # classifiers: on the inner layer
+    sigma_dropout: float = 0.0  # latent distributions: on what log σ² is computed of
 
     def __post_init__(self) -> None:
         _check_labels(self.labels)
@@ -77,7 +81,7 @@ class Config:
         _check_int("components", self.components, MAX_COMPONENTS)
         if self.fusion not in FUSIONS:
             raise ValueError(f"fusion must be one of {', '.join(FUSIONS)}, got {self.fusion!r:.60}")
-        for name in ("constant_sigma", "label_residual", "intensity"):
+        for name in ("constant_sigma", "label_residual", "sigma_of_answers", "intensity"):
             _check_flag(name, getattr(self, name))
         if (
             not isinstance(self.latent_hidden, tuple)
@@ -88,7 +92,7 @@ class Config:
             _check_int("latent_hidden", width, MAX_WIDTH)
         if self.hidden % self.heads:
             raise ValueError(f"hidden {self.hidden} must be a multiple of heads {self.heads}")
-        for name in ("dropout", "attention_dropout", "classifier_dropout"):
+        for name in ("dropout", "attention_dropout", "classifier_dropout", "sigma_dropout"):
             _check_rate(name, getattr(self, name))
 
     def spec(self, modality: Modality) -> InputSpec:
@@ -124,7 +128,7 @@ def _exact_keys(what: str, data: object, kind: type[Config] | type[InputSpec]) -
     if not isinstance(data, Mapping):
         raise ValueError(f"{what} must be a JSON object, got {data!r:.60}")
     names = {field.name for field in fields(kind)}
-    if missing := names - data.keys():
+    if missing := names - data.keys() - LATER:
         raise ValueError(f"{what} lacks {', '.join(sorted(missing))}")
     if unknown := data.keys() - names:
         raise ValueError(f"{what} has unknown keys: {', '.join(sorted(map(repr, unknown))):.200}")

@@ -3,13 +3,18 @@
 A modality that a sample lacks tells nothing, so its distribution is the prior N(0, I).
 """
 
+from collections.abc import Callable
 from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
 
+from lddu_model.dropout import Dropout
+
 PRIOR_MU = 0.0
 PRIOR_SIGMA = 1.0
+ANSWERS = 2  # that σ may read: the logits of ŷ_dir and ŷ_μ
+ANSWERS_WIDTH = 16  # of the layer that reads them
 
 
 class LatentDistribution(nn.Module):
@@ -17,6 +22,11 @@ class LatentDistribution(nn.Module):
 
     Of a mixture of several Gaussians, weighed by a softmax, μ and σ are the moments of the whole.
     With a constant σ log σ² stays a layer, so that the other weights begin as they would with it.
+
+    How wrong an answer may be depends on the answer first, and a linear layer on the trunk cannot
+    compute it. With `of_answers` log σ² also has a small network that reads what the modality
+    alone would answer; through it no gradient reaches the answers (docs/measurements.md, "What σ
+    of the starter stands on").
     """
 
     def __init__(
@@ -27,6 +37,8 @@ class LatentDistribution(nn.Module):
         components: int = 1,
         *,
         constant_sigma: bool = False,
+        of_answers: bool = False,
+        sigma_dropout: float = 0.0,
     ) -> None:
         super().__init__()
         pairs = pairwise((hidden, *widths))
@@ -37,26 +49,56 @@ class LatentDistribution(nn.Module):
         self.mu = nn.Linear(widths[-1], components * latent)
         self.log_variance = nn.Linear(widths[-1], components * latent)
         self.mixture = nn.Linear(widths[-1], components) if components > 1 else None
+        self.of_answers = _reader(components * latent) if of_answers else None
+        self.dropout = Dropout(sigma_dropout)
         for module in self.modules():
             if isinstance(module, nn.Linear):
                 nn.init.xavier_uniform_(module.weight)
 
-    def forward(self, z: Tensor) -> tuple[Tensor, Tensor]:
-        """Z (..., hidden) to μ and σ, (..., latent) each and never in half precision."""
-        mu, sigma = self._moments(self.trunk(z))
+    def forward(
+        self, z: Tensor, answers: Callable[[Tensor], Tensor] | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """Z (..., hidden) to μ and σ, (..., latent) each and never in half precision.
+
+        `answers` gives, of μ, what the modality alone would answer, (..., ANSWERS) logits; it is
+        asked if σ reads them.
+
+        Raises:
+            ValueError: σ reads the answers, and they are not given.
+        """
+        x = self.trunk(z)
+        means = at_least_float32(self.mu(x))
+        if self.mixture is None:
+            mu = means
+            sigma = self._log_variance(x, mu, answers).mul(0.5).exp()
+        else:
+            weight = at_least_float32(self.mixture(x)).softmax(-1).unsqueeze(-1)
+            means = means.unflatten(-1, (self.components, -1))
+            mu = (weight * means).sum(-2)
+            log_variance = self._log_variance(x, mu, answers).view_as(means)
+            within = (weight * log_variance.exp()).sum(-2)
+            between = (weight * (means - mu.unsqueeze(-2)).square()).sum(-2)
+            sigma = (within + between).sqrt()
         return mu, torch.full_like(sigma, PRIOR_SIGMA) if self.constant_sigma else sigma
 
-    def _moments(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        mu, log_variance = at_least_float32(self.mu(x)), at_least_float32(self.log_variance(x))
-        if self.mixture is None:
-            return mu, log_variance.mul(0.5).exp()
-        weight = at_least_float32(self.mixture(x)).softmax(-1).unsqueeze(-1)
-        shape = (*mu.shape[:-1], self.components, -1)
-        mu, log_variance = mu.view(shape), log_variance.view(shape)
-        mean = (weight * mu).sum(-2)
-        within = (weight * log_variance.exp()).sum(-2)
-        between = (weight * (mu - mean.unsqueeze(-2)).square()).sum(-2)
-        return mean, (within + between).sqrt()
+    def _log_variance(
+        self, x: Tensor, mu: Tensor, answers: Callable[[Tensor], Tensor] | None
+    ) -> Tensor:
+        log_variance = at_least_float32(self.log_variance(self.dropout(x)))
+        if self.of_answers is None:
+            return log_variance
+        if answers is None:
+            raise ValueError("σ reads the answers: give what the modality alone would answer")
+        with torch.no_grad():
+            read = answers(mu)
+        return log_variance + at_least_float32(self.of_answers(read))
+
+
+def _reader(outputs: int) -> nn.Sequential:
+    """Of the answers of a modality alone, what they add to log σ²."""
+    return nn.Sequential(
+        nn.Linear(ANSWERS, ANSWERS_WIDTH), nn.ReLU(), nn.Linear(ANSWERS_WIDTH, outputs)
+    )
 
 
 def at_least_float32(x: Tensor) -> Tensor:

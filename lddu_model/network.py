@@ -10,6 +10,7 @@ adds nothing to that sum) and the other two as the prior, μ = 0 and σ = 1.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 import torch.nn.functional as F  # noqa: N812 the name every torch reader expects
@@ -97,6 +98,8 @@ class LDDU(nn.Module):
                     c.latent,
                     c.components,
                     constant_sigma=c.constant_sigma,
+                    of_answers=c.sigma_of_answers,
+                    sigma_dropout=c.sigma_dropout,
                 )
                 for m in MODALITIES
             }
@@ -163,12 +166,22 @@ class LDDU(nn.Module):
         """Z (B, q, hidden), μ and σ (B, q, d) of one modality."""
         encoded = self.encoder[modality](steps.values, steps.packing)
         z = self.label_attention[modality](self.labels.weight, encoded, steps.packing)
-        mu, sigma = self.latent[modality](z)
+        mu, sigma = self.latent[modality](z, partial(self._alone, modality, z))
         return (
             _spread(z, steps.present, 0.0),
             _spread(mu, steps.present, PRIOR_MU),
             _spread(sigma, steps.present, PRIOR_SIGMA),
         )
+
+    def _alone(self, modality: Modality, z: Tensor, mu: Tensor) -> Tensor:
+        """(n, q, 2), the logits of ŷ_dir and ŷ_μ if the samples had this modality and no other."""
+        before = MODALITIES.index(modality)
+        after = len(MODALITIES) - 1 - before
+        logits = [
+            head(F.pad(of, (before * of.shape[-1], after * of.shape[-1])))  # PRIOR_MU is 0
+            for head, of in ((self.head_direct, z), (self.head_mu, mu))
+        ]
+        return torch.cat(logits, dim=-1)
 
     def _checked(self, given: Mapping[Modality, Tensor | None]) -> dict[Modality, Tensor]:
         """The inputs in the network's float type, an empty sequence where a modality is None."""

@@ -11,6 +11,7 @@ LAYERS = {  # the parts of `LDDU`, from the features to the answer
     "emotion_space": ("labels", "label_attention", "latent"),
     "heads": ("head_direct", "head_mu", "head_sigma", "head_intensity"),
 }
+SIGMA_PARTS = ("log_variance", "of_answers", "head_sigma")
 
 
 def layer_of(parameter: str) -> str:
@@ -29,7 +30,7 @@ def of_sigma(parameter: str) -> bool:
     >>> of_sigma("latent.text.log_variance.weight"), of_sigma("latent.text.mu.weight")
     (True, False)
     """
-    return ".log_variance." in parameter or parameter.startswith("head_sigma.")
+    return any(part in SIGMA_PARTS for part in parameter.split("."))
 
 
 def everywhere(parameter: str) -> float:  # noqa: ARG001 the name decides nothing

@@ -9,10 +9,13 @@ from annotator.learning.dataset import Dataset
 from annotator.learning.distributed import Ranks
 from annotator.learning.epochs import Training, Watcher
 from annotator.learning.settings import Settings
-from lddu_model import LDDU, untrained
+from lddu_model import LDDU, Config, untrained
 from lddu_model.optimisation import everywhere, of_sigma
 
 RECALIBRATION_RATE = 3e-3  # on the starter's data 1e-3 gave the same
+# Of what log σ² is computed of, where σ reads the answers too: the network knows the clips it has
+# learnt by heart, and what σ would find in that says little of other clips.
+SIGMA_DROPOUT = 0.5
 
 
 def recalibrate(
@@ -36,8 +39,7 @@ def recalibrate(
     }
     if not (learning and _teaches_errors(settings) and not network.config.constant_sigma):
         return
-    still = replace(network.config, dropout=0.0, attention_dropout=0.0, classifier_dropout=0.0)
-    finished = untrained(still, settings.train.seed)
+    finished = untrained(_still(network.config), settings.train.seed)
     finished.load_state_dict(network.state_dict())
     given = _recalibration(settings)
     training = Training(
@@ -47,6 +49,17 @@ def recalibrate(
         losses = training.run_epoch(watcher, "training σ alone")
         training.record(losses, float(training.done))
     network.load_state_dict(finished.state_dict())
+
+
+def _still(config: Config) -> Config:
+    """A network that answers as it does when asked, whatever σ is shown."""
+    return replace(
+        config,
+        dropout=0.0,
+        attention_dropout=0.0,
+        classifier_dropout=0.0,
+        sigma_dropout=SIGMA_DROPOUT if config.sigma_of_answers else 0.0,
+    )
 
 
 def _teaches_errors(settings: Settings) -> bool:

@@ -41,10 +41,12 @@ class NetworkSettings:
     components: int = 1
     constant_sigma: bool = False
     label_residual: bool = False
+    sigma_of_answers: bool = False
     fusion: Fusion = "released"
     dropout: float = 0.3
     attention_dropout: float = 0.1
     classifier_dropout: float = 0.1
+    sigma_dropout: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -42,6 +42,8 @@ def test_the_defaults_are_the_papers():
         ({"dropout": 1.0}, "dropout must be a number from 0"),
         ({"dropout": math.nan}, "dropout must be a number from 0"),
         ({"attention_dropout": "0.1"}, "attention_dropout must be a number from 0"),
+        ({"sigma_of_answers": 1}, "sigma_of_answers must be true or false"),
+        ({"sigma_dropout": -0.1}, "sigma_dropout must be a number from 0"),
         ({"classifier_dropout": None}, "classifier_dropout must be a number from 0"),
     ],
 )
@@ -63,6 +65,12 @@ def test_unknown_and_missing_keys(config):
         Config.from_json(config.to_json() | {"visual": {"dim": 3}})
     with pytest.raises(ValueError, match="visual must be a JSON object"):
         Config.from_json(config.to_json() | {"visual": [3, 4]})
+
+
+def test_a_file_from_before_a_key_was_there_means_its_default(config):
+    older = config.to_json()
+    del older["sigma_of_answers"], older["sigma_dropout"]
+    assert Config.from_json(older) == config
 
 
 JSON = st.recursive(

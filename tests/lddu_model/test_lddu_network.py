@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from lddu_model import untrained
+from lddu_model.config import MODALITIES
 from lddu_model.fusion import label_heads
 from lddu_model.gaussian import LatentDistribution
 
@@ -37,6 +38,41 @@ def test_only_with_the_residual_a_held_still_face_tells_the_labels_apart(make_ne
     for values in (out.logit_direct, out.sigma_norm[..., 0], out.mu[:, :, 0].norm(dim=2)):
         apart = (values - values[:, :1]).abs().max().item()
         assert (apart > 1e-3) == residual, "the published network says one thing of all labels"
+
+
+@pytest.mark.parametrize("components", [1, 3])
+@pytest.mark.parametrize("modality", MODALITIES)
+def test_sigma_reads_the_answers_of_its_own_modality_alone(
+    make_net, make_batch, modality, components
+):
+    net, batch = make_net(sigma_of_answers=True, components=components), make_batch(3)
+    whole, alone = net(**batch), net(**{modality: batch[modality]})
+    place = MODALITIES.index(modality)
+    torch.testing.assert_close(whole.sigma[:, :, place], alone.sigma[:, :, place])
+
+
+@pytest.mark.parametrize("head", ["head_direct", "head_mu"])
+@pytest.mark.parametrize("reads", [False, True])
+def test_another_answer_is_another_sigma_only_where_it_is_read(make_net, make_batch, reads, head):
+    net, batch = make_net(sigma_of_answers=reads), make_batch(3)
+    before = net(**batch).sigma
+    with torch.no_grad():
+        getattr(net, head)[-1].bias.add_(2.0)
+    assert torch.equal(net(**batch).sigma, before) != reads
+
+
+def test_what_sigma_is_taught_does_not_reach_the_answers(make_net, make_batch):
+    net = make_net(sigma_of_answers=True)
+    net(**make_batch(3)).sigma.sum().backward()
+    taught = {name for name, p in net.named_parameters() if p.grad is not None and p.grad.any()}
+    assert any(".of_answers." in name for name in taught)
+    assert not any(name.startswith("head_") or ".mu." in name for name in taught)
+
+
+def test_a_sigma_that_reads_answers_wants_them():
+    latent = LatentDistribution(hidden=4, widths=(4,), latent=2, of_answers=True)
+    with pytest.raises(ValueError, match="σ reads the answers"):
+        latent(torch.zeros(1, 4))
 
 
 def test_each_label_has_its_own_head():

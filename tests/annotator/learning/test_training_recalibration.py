@@ -22,9 +22,11 @@ def model(out, *assignments, watcher=None):
     return load(train(corpus(), given, out, device=CPU, watcher=watcher or Silent()))
 
 
-def test_only_what_serves_sigma_changes(tmp_path):
-    before = model(tmp_path / "without", "train.recalibrate=0").network.state_dict()
-    after = model(tmp_path / "with", "train.recalibrate=2").network.state_dict()
+@pytest.mark.parametrize("reads", ["false", "true"])
+def test_only_what_serves_sigma_changes(tmp_path, reads):
+    given = f"network.sigma_of_answers={reads}"
+    before = model(tmp_path / "without", given, "train.recalibrate=0").network.state_dict()
+    after = model(tmp_path / "with", given, "train.recalibrate=2").network.state_dict()
     changed = {name for name, value in before.items() if not torch.equal(value, after[name])}
     assert changed == {name for name in before if of_sigma(name)}
 
