@@ -63,6 +63,8 @@ ROWS: dict[str, tuple[str, ...]] = {
     "with corruption": ("train.corruption=0.15",),
     "with label residual": ("network.label_residual=true",),
     "without recalibration": ("train.recalibrate=0",),
+    "σ reads answers": ("network.sigma_of_answers=true",),
+    "σ reads answers, 0.8": ("network.sigma_of_answers=true", "network.sigma_dropout=0.8"),
 }
 
 

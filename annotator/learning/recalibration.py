@@ -4,18 +4,16 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import torch
+from torch import nn
 
 from annotator.learning.dataset import Dataset
 from annotator.learning.distributed import Ranks
 from annotator.learning.epochs import Training, Watcher
 from annotator.learning.settings import Settings
-from lddu_model import LDDU, Config, untrained
+from lddu_model import LDDU, untrained
 from lddu_model.optimisation import everywhere, of_sigma
 
 RECALIBRATION_RATE = 3e-3  # on the starter's data 1e-3 gave the same
-# Of what log σ² is computed of, where σ reads the answers too: the network knows the clips it has
-# learnt by heart, and what σ would find in that says little of other clips.
-SIGMA_DROPOUT = 0.5
 
 
 def recalibrate(
@@ -26,6 +24,8 @@ def recalibrate(
     ranks: Ranks,
     watcher: Watcher,
     rate_of: Callable[[str], float] = everywhere,
+    *,
+    anew: bool = True,
 ) -> None:
     """Teach σ the errors of the answers that the finished network shows, in place.
 
@@ -33,14 +33,22 @@ def recalibrate(
     layers that are dropped. Here only σ's last layers and the heads on σ learn, of clips hidden and
     corrupted as before, and all else stays as it is: so do, all but exactly, the answers. Where σ
     is constant, frozen by `rate_of` or not taught by errors, nothing is done.
+
+    Where σ reads the answers, what else it is computed of begins `anew` from nothing: in the long
+    training before, the clips were learnt by heart, and what σ found in that is true of no others.
     """
     learning = {
         name for name, _ in network.named_parameters() if of_sigma(name) and rate_of(name) > 0
     }
     if not (learning and _teaches_errors(settings) and not network.config.constant_sigma):
         return
-    finished = untrained(_still(network.config), settings.train.seed)
+    still = replace(network.config, dropout=0.0, attention_dropout=0.0, classifier_dropout=0.0)
+    finished = untrained(still, settings.train.seed)
     finished.load_state_dict(network.state_dict())
+    if network.config.sigma_of_answers and anew:
+        for name, parameter in finished.named_parameters():
+            if name in learning and name.endswith(".log_variance.weight"):
+                nn.init.zeros_(parameter)
     given = _recalibration(settings)
     training = Training(
         dataset, given, device, ranks, finished, lambda name: float(name in learning)
@@ -49,17 +57,6 @@ def recalibrate(
         losses = training.run_epoch(watcher, "training σ alone")
         training.record(losses, float(training.done))
     network.load_state_dict(finished.state_dict())
-
-
-def _still(config: Config) -> Config:
-    """A network that answers as it does when asked, whatever σ is shown."""
-    return replace(
-        config,
-        dropout=0.0,
-        attention_dropout=0.0,
-        classifier_dropout=0.0,
-        sigma_dropout=SIGMA_DROPOUT if config.sigma_of_answers else 0.0,
-    )
 
 
 def _teaches_errors(settings: Settings) -> bool:

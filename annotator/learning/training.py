@@ -84,7 +84,8 @@ def train(
             write_curves(out / CURVES_FILE, training.history)
         watcher.epoch(epoch)
     training.network.load_state_dict(training.best)
-    recalibrate(training.network, dataset, settings, device, ranks, watcher, rate_of)
+    anew = start is None  # what a model has learnt of many clips, few could not teach it again
+    recalibrate(training.network, dataset, settings, device, ranks, watcher, rate_of, anew=anew)
     if ranks.first:
         validation = validate(answer(training.network, valid, device), RESAMPLES)
         kept = max(epoch.number for epoch in training.history if epoch.best)

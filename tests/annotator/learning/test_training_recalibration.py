@@ -8,7 +8,7 @@ import torch
 from annotator.learning.distributed import Ranks
 from annotator.learning.networks import network_config
 from annotator.learning.recalibration import recalibrate
-from annotator.learning.start import LayerRates
+from annotator.learning.start import LayerRates, Start
 from annotator.learning.training import train
 from lddu_model import load, untrained
 from lddu_model.optimisation import of_sigma
@@ -56,12 +56,41 @@ def test_what_is_not_taught_by_errors_is_not_recalibrated(why_not):
     torch.testing.assert_close(network.state_dict(), before, rtol=0, atol=0)
 
 
+@pytest.mark.parametrize("anew", [True, False])
+def test_what_sigma_knew_beside_the_answers_is_forgotten_only_anew(anew):
+    given = settings("network.sigma_of_answers=true")
+    networks = [untrained(network_config(corpus(), given), seed=0) for _ in range(2)]
+    with torch.no_grad():
+        networks[1].latent["text"].log_variance.weight.add_(0.5)
+    for network in networks:
+        recalibrate(network, corpus(), given, CPU, Ranks(), Silent(), anew=anew)
+    one, other = (network.state_dict() for network in networks)
+    assert all(torch.equal(one[name], other[name]) for name in one) == anew
+
+
+def test_a_training_from_random_weights_begins_sigma_anew_and_one_from_a_model_does_not(
+    tmp_path, monkeypatch
+):
+    asked = []
+
+    def noted(*_args, anew):
+        asked.append(anew)
+
+    monkeypatch.setattr("annotator.learning.training.recalibrate", noted)
+    first = load(train(corpus(), settings(), tmp_path / "first", device=CPU, watcher=Silent()))
+    start = Start(first, LayerRates())
+    train(corpus(), settings(), tmp_path / "on", device=CPU, watcher=Silent(), start=start)
+    assert asked == [True, False]
+
+
+@pytest.mark.parametrize("reads", ["false", "true"])
 @pytest.mark.parametrize(("heads", "moved"), [(1.0, {"head_sigma"}), (0.0, set())])
-def test_what_is_frozen_stays_frozen(heads, moved):
-    network = untrained(network_config(corpus(), settings()), seed=0)
+def test_what_is_frozen_stays_frozen(heads, moved, reads):
+    given = settings(f"network.sigma_of_answers={reads}")
+    network = untrained(network_config(corpus(), given), seed=0)
     before = deepcopy(network.state_dict())
     rates = LayerRates(encoders=1.0, emotion_space=0.0, heads=heads)
-    recalibrate(network, corpus(), settings(), CPU, Ranks(), Silent(), rates.of)
+    recalibrate(network, corpus(), given, CPU, Ranks(), Silent(), rates.of)
     after = network.state_dict()
     changed = {name for name in before if not torch.equal(before[name], after[name])}
     assert {name.partition(".")[0] for name in changed} == moved
