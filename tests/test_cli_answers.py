@@ -162,6 +162,24 @@ def test_parquet_says_what_json_lines_say(folder):
     assert table.schema.field("clip").type == "int64"
 
 
+def test_so_many_human_labels_are_so_many_of_the_answered_clips(folder):
+    _, *others = [clip["clip_id"] for clip in run(folder, "list", "--json").json["clips"]]
+    bring(folder, "clip,happy\n" + "".join(f"{clip},1\n" for clip in others), "--annotator", "ann")
+    for top in (1, len(others), len(others) + 5):
+        table = pq.read_table(
+            export(folder, f"{top}.parquet", "--labels", "human", "--uncertain-top", top)
+        )
+        assert table.num_rows == min(top, len(others)), "the least certain clip has no answer"
+
+
+def test_a_selection_of_human_labels_is_refused(folder):
+    bring(folder, ANSWERS)
+    done = run(folder, "export", "--out", folder / "a.csv", "--labels", "human",
+               "--uncertain-top", 2, "--select", "kcenter")  # fmt: skip
+    assert done.code == 2
+    assert "a selection leaves out what people have answered" in done.err
+
+
 def test_human_labels_alone_are_of_clips_that_people_answered(folder):
     bring(folder, ANSWERS)
     table = pq.read_table(export(folder, "h.parquet", "--labels", "human", "--hard"))

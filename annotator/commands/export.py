@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -237,20 +238,31 @@ def _clips(
 ) -> "Generator[Clip]":
     """The clips that are asked for, least certain first or file by file.
 
-    Those of files are, if the number is limited, the least certain; people's, those with answers.
+    Those of files are, if the number is limited, the least certain; people's, those with answers,
+    and so many of these.
+
+    Raises:
+        UsageError: people's labels alone are asked for, of clips they have not answered.
     """
-    people = contents.projects is not None
+    people, only_people = contents.projects is not None, contents.model is None
+    if only_people and selecting.asked:
+        raise UsageError(
+            "a selection leaves out what people have answered: leave --labels human away, "
+            "or the options of the selection"
+        )
     model_id = store.register_model(model)
     chosen: set[int] | None = None
     if not by_media or ranking.top is not None or selecting.asked:
-        found = choosing.proposal(store, model_id, ranking, ranking.top, selecting)
+        limit = None if only_people else ranking.top
+        found = choosing.proposal(store, model_id, ranking, limit, selecting)
         with closing(
-            choosing.clips(store, model_id, ranking, found, ranking.top, answered=people)
+            choosing.clips(store, model_id, ranking, found, limit, answered=people)
         ) as clips:
             if not by_media:
                 yield from clips
                 return
-            chosen = {clip.clip_id for clip in clips}
+            told = (clip.clip_id for clip in clips if clip.answers or not only_people)
+            chosen = set(islice(told, ranking.top))
     with closing(store.timeline(model_id if contents.model else None, ranking.split)) as timeline:
         for clip in timeline:
             if (clip.scores is not None or people) and (chosen is None or clip.clip_id in chosen):
