@@ -3,7 +3,7 @@
 A modality that a sample lacks tells nothing, so its distribution is the prior N(0, I).
 """
 
-from collections.abc import Callable
+from dataclasses import dataclass
 from itertools import pairwise
 
 import torch
@@ -17,6 +17,16 @@ ANSWERS = 2  # that σ may read: the logits of ŷ_dir and ŷ_μ
 ANSWERS_WIDTH = 16  # of the layer that reads them
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Moments:
+    """What is known of a latent distribution before its σ."""
+
+    trunk: Tensor  # (..., width), what μ and log σ² are computed of
+    mu: Tensor  # (..., latent), never in half precision
+    means: Tensor  # (..., components, latent) of a mixture, else μ
+    weight: Tensor | None  # (..., components, 1) of a mixture
+
+
 class LatentDistribution(nn.Module):
     """A multilayer perceptron to μ and log σ², shared by all labels; nothing is sampled.
 
@@ -24,9 +34,9 @@ class LatentDistribution(nn.Module):
     With a constant σ log σ² stays a layer, so that the other weights begin as they would with it.
 
     How wrong an answer may be depends on the answer first, and a linear layer on the trunk cannot
-    compute it. With `of_answers` log σ² also has a small network that reads what the modality
-    alone would answer; through it no gradient reaches the answers (docs/measurements.md, "What σ
-    of the starter stands on").
+    compute it. With `of_answers` log σ² also has a small network that reads what the whole sample
+    is answered by the two heads that need no σ (docs/measurements.md, "What σ of the starter
+    stands on").
     """
 
     def __init__(
@@ -55,47 +65,38 @@ class LatentDistribution(nn.Module):
             if isinstance(module, nn.Linear):
                 nn.init.xavier_uniform_(module.weight)
 
-    def forward(
-        self, z: Tensor, answers: Callable[[Tensor], Tensor] | None = None
-    ) -> tuple[Tensor, Tensor]:
-        """Z (..., hidden) to μ and σ, (..., latent) each and never in half precision.
+    def forward(self, z: Tensor) -> Moments:
+        """Of Z (..., hidden) all but σ, which may read what is answered by means of μ."""
+        x = self.trunk(z)
+        means = at_least_float32(self.mu(x))
+        if self.mixture is None:
+            return Moments(x, means, means, None)
+        weight = at_least_float32(self.mixture(x)).softmax(-1).unsqueeze(-1)
+        means = means.unflatten(-1, (self.components, -1))
+        return Moments(x, (weight * means).sum(-2), means, weight)
 
-        `answers` gives, of μ, what the modality alone would answer, (..., ANSWERS) logits; it is
-        asked if σ reads them.
+    def sigma(self, of: Moments, answers: Tensor | None = None) -> Tensor:
+        """σ (..., latent) of `answers` (..., ANSWERS) logits, which are asked for if it reads them.
 
         Raises:
             ValueError: σ reads the answers, and they are not given.
         """
-        x = self.trunk(z)
-        means = at_least_float32(self.mu(x))
-        if self.mixture is None:
-            mu = means
-            sigma = self._log_variance(x, mu, answers).mul(0.5).exp()
+        log_variance = at_least_float32(self.log_variance(self.dropout(of.trunk)))
+        if self.of_answers is not None:
+            if answers is None:
+                raise ValueError("σ reads the answers: give them")
+            log_variance = log_variance + at_least_float32(self.of_answers(answers.detach()))
+        if of.weight is None:
+            sigma = log_variance.mul(0.5).exp()
         else:
-            weight = at_least_float32(self.mixture(x)).softmax(-1).unsqueeze(-1)
-            means = means.unflatten(-1, (self.components, -1))
-            mu = (weight * means).sum(-2)
-            log_variance = self._log_variance(x, mu, answers).view_as(means)
-            within = (weight * log_variance.exp()).sum(-2)
-            between = (weight * (means - mu.unsqueeze(-2)).square()).sum(-2)
+            within = (of.weight * log_variance.view_as(of.means).exp()).sum(-2)
+            between = (of.weight * (of.means - of.mu.unsqueeze(-2)).square()).sum(-2)
             sigma = (within + between).sqrt()
-        return mu, torch.full_like(sigma, PRIOR_SIGMA) if self.constant_sigma else sigma
-
-    def _log_variance(
-        self, x: Tensor, mu: Tensor, answers: Callable[[Tensor], Tensor] | None
-    ) -> Tensor:
-        log_variance = at_least_float32(self.log_variance(self.dropout(x)))
-        if self.of_answers is None:
-            return log_variance
-        if answers is None:
-            raise ValueError("σ reads the answers: give what the modality alone would answer")
-        with torch.no_grad():
-            read = answers(mu)
-        return log_variance + at_least_float32(self.of_answers(read))
+        return torch.full_like(sigma, PRIOR_SIGMA) if self.constant_sigma else sigma
 
 
 def _reader(outputs: int) -> nn.Sequential:
-    """Of the answers of a modality alone, what they add to log σ²."""
+    """Of the answers, what they add to log σ²."""
     return nn.Sequential(
         nn.Linear(ANSWERS, ANSWERS_WIDTH), nn.ReLU(), nn.Linear(ANSWERS_WIDTH, outputs)
     )

@@ -10,7 +10,6 @@ adds nothing to that sum) and the other two as the prior, μ = 0 and σ = 1.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import partial
 
 import torch
 import torch.nn.functional as F  # noqa: N812 the name every torch reader expects
@@ -20,7 +19,13 @@ from lddu_model.config import MODALITIES, Config, Fusion, Modality
 from lddu_model.emotion_space import LabelAttention
 from lddu_model.encoder import UnimodalEncoder
 from lddu_model.fusion import fuse, label_heads, shared_head
-from lddu_model.gaussian import PRIOR_MU, PRIOR_SIGMA, LatentDistribution, at_least_float32
+from lddu_model.gaussian import (
+    PRIOR_MU,
+    PRIOR_SIGMA,
+    LatentDistribution,
+    Moments,
+    at_least_float32,
+)
 from lddu_model.packing import Steps, indices, real_steps
 
 
@@ -62,6 +67,15 @@ class Output:
         """(B, q, 3), ‖σ‖₂ in each modality; 0, which no distribution has, where it is absent."""
         norm: Tensor = torch.linalg.vector_norm(self.sigma, dim=-1)
         return norm * self.present[:, None, :].to(norm.device, non_blocking=True)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Part:
+    """What one modality comes to before σ."""
+
+    z: Tensor  # (B, q, hidden), 0 where it is absent
+    mu: Tensor  # (B, q, d), PRIOR_MU where it is absent
+    moments: Moments  # of the n samples that have it
 
 
 class LDDU(nn.Module):
@@ -148,12 +162,20 @@ class LDDU(nn.Module):
         if not present.any(dim=1).all():
             sample = int((~present.any(dim=1)).nonzero()[0, 0])
             raise ValueError(f"sample {sample} has no modality: give visual, audio or text")
-        parts = zip(*(self._modality(m, steps[m]) for m in MODALITIES), strict=True)
-        z, mu, sigma = (torch.stack(part, dim=2) for part in parts)
+        parts = [self._modality(m, steps[m]) for m in MODALITIES]
+        z = torch.stack([part.z for part in parts], dim=2)
+        mu = torch.stack([part.mu for part in parts], dim=2)
+        logit_direct = at_least_float32(self.head_direct(z.flatten(2)).squeeze(2))
+        logit_mu = at_least_float32(self.head_mu(mu.flatten(2)).squeeze(2))
+        answers = torch.stack([logit_direct, logit_mu], dim=-1)
+        sigmas = [
+            self._sigma(m, p, steps[m], answers) for m, p in zip(MODALITIES, parts, strict=True)
+        ]
+        sigma = torch.stack(sigmas, dim=2)
         intensity = self.head_intensity(mu.flatten(2)).squeeze(2) if self.head_intensity else None
         return Output(
-            logit_direct=at_least_float32(self.head_direct(z.flatten(2)).squeeze(2)),
-            logit_mu=at_least_float32(self.head_mu(mu.flatten(2)).squeeze(2)),
+            logit_direct=logit_direct,
+            logit_mu=logit_mu,
             logit_sigma=at_least_float32(self.head_sigma(sigma.flatten(2)).squeeze(2)),
             mu=mu,
             sigma=sigma,
@@ -162,26 +184,20 @@ class LDDU(nn.Module):
             intensity=None if intensity is None else F.softplus(at_least_float32(intensity)),
         )
 
-    def _modality(self, modality: Modality, steps: Steps) -> tuple[Tensor, Tensor, Tensor]:
-        """Z (B, q, hidden), μ and σ (B, q, d) of one modality."""
+    def _modality(self, modality: Modality, steps: Steps) -> _Part:
+        """Z and μ of one modality."""
         encoded = self.encoder[modality](steps.values, steps.packing)
         z = self.label_attention[modality](self.labels.weight, encoded, steps.packing)
-        mu, sigma = self.latent[modality](z, partial(self._alone, modality, z))
-        return (
-            _spread(z, steps.present, 0.0),
-            _spread(mu, steps.present, PRIOR_MU),
-            _spread(sigma, steps.present, PRIOR_SIGMA),
+        moments: Moments = self.latent[modality](z)
+        return _Part(
+            _spread(z, steps.present, 0.0), _spread(moments.mu, steps.present, PRIOR_MU), moments
         )
 
-    def _alone(self, modality: Modality, z: Tensor, mu: Tensor) -> Tensor:
-        """(n, q, 2), the logits of ŷ_dir and ŷ_μ if the samples had this modality and no other."""
-        before = MODALITIES.index(modality)
-        after = len(MODALITIES) - 1 - before
-        logits = [
-            head(F.pad(of, (before * of.shape[-1], after * of.shape[-1])))  # PRIOR_MU is 0
-            for head, of in ((self.head_direct, z), (self.head_mu, mu))
-        ]
-        return torch.cat(logits, dim=-1)
+    def _sigma(self, modality: Modality, part: _Part, steps: Steps, answers: Tensor) -> Tensor:
+        """σ (B, q, d) of one modality; `answers` (B, q, 2) are of all."""
+        own = answers[indices(steps.present, answers.device)]
+        sigma: Tensor = self.latent[modality].sigma(part.moments, own)  # type: ignore[operator]
+        return _spread(sigma, steps.present, PRIOR_SIGMA)
 
     def _checked(self, given: Mapping[Modality, Tensor | None]) -> dict[Modality, Tensor]:
         """The inputs in the network's float type, an empty sequence where a modality is None."""

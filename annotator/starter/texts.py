@@ -30,7 +30,7 @@ EKMAN = {
 }  # fmt: skip  of GoEmotions; neutral is none
 MOSEI_SHARES = ((0.2, TEST), (0.35, VALID), (1.0, TRAIN))  # of the videos, cumulative
 MAX_OF_KIND = 400  # comments of one set of labels: of transcripts, which matter more, there are few
-MAX_VALID = 200  # comments to validate on: more would outvote the transcripts, some 300
+MAX_VALID = 400  # comments to validate on: more would outvote the other sources
 DEV_TEST = 2  # of the dev comments every second is for the test, the others validate
 VARIANTS = 2  # copies of each segment of MOSEI to train on with words left out
 LEFT_OUT = 0.15  # chance of each word of such a copy
