@@ -10,6 +10,7 @@ adds nothing to that sum) and the other two as the prior, μ = 0 and σ = 1.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import cast
 
 import torch
 import torch.nn.functional as F  # noqa: N812 the name every torch reader expects
@@ -195,9 +196,9 @@ class LDDU(nn.Module):
 
     def _sigma(self, modality: Modality, part: _Part, steps: Steps, answers: Tensor) -> Tensor:
         """σ (B, q, d) of one modality; `answers` (B, q, 2) are of all."""
-        own = answers[indices(steps.present, answers.device)]
-        sigma: Tensor = self.latent[modality].sigma(part.moments, own)  # type: ignore[operator]
-        return _spread(sigma, steps.present, PRIOR_SIGMA)
+        latent = cast(LatentDistribution, self.latent[modality])
+        own = answers[indices(steps.present, answers.device)] if latent.of_answers else None
+        return _spread(latent.sigma(part.moments, own), steps.present, PRIOR_SIGMA)
 
     def _checked(self, given: Mapping[Modality, Tensor | None]) -> dict[Modality, Tensor]:
         """The inputs in the network's float type, an empty sequence where a modality is None."""

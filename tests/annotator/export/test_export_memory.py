@@ -48,8 +48,12 @@ def peak(store, out, limit: int, style: str = "csv") -> int:
 def test_memory_is_bounded(corpus, tmp_path, style, monkeypatch):
     monkeypatch.setattr("annotator.export.parquet_table.GROUP_ROWS", 1000)
     peak(corpus, tmp_path / "warm", 10, style)  # imports and compiled statements stay
-    long = peak(corpus, tmp_path / "long", 8000, style)
-    assert long < 1.3 * peak(corpus, tmp_path / "short", 2000, style)
+    # of each the better of two: when Python looks for garbage is chance
+    short, long = (
+        min(peak(corpus, tmp_path / f"{turn}", limit, style) for turn in range(2))
+        for limit in (2000, 8000)
+    )
+    assert long < 1.3 * short
 
 
 def test_every_clip_is_written_once(corpus, tmp_path):
