@@ -128,8 +128,9 @@ def main() -> None:
     names = (*SEVERAL, *ONE)
     several = paired(asked.corpus)
     rows = [["variance less entropy", *names, "several modalities", "by squares"]]
-    for title, way in WAYS.items():
-        other = replace(model, network=taught(model, way, corpus, settings))
+    for title in ("as it is", *WAYS):
+        way = WAYS.get(title)
+        other = replace(model, network=taught(model, way, corpus, settings)) if way else model
         row = [title]
         for name in names:
             part = read_part(other, asked.corpus / "parts" / name)

@@ -35,8 +35,8 @@ class LatentDistribution(nn.Module):
 
     How wrong an answer may be depends on the answer first, and a linear layer on the trunk cannot
     compute it. With `of_answers` log σ² also has a small network that reads what the whole sample
-    is answered by the two heads that need no σ (docs/measurements.md, "What σ of the starter
-    stands on").
+    is answered by the two heads that need no σ. Such a σ tells how sure the answer is, and less
+    of its own modality's noise (docs/measurements.md, "Planted truth").
     """
 
     def __init__(
@@ -76,7 +76,7 @@ class LatentDistribution(nn.Module):
         return Moments(x, (weight * means).sum(-2), means, weight)
 
     def sigma(self, of: Moments, answers: Tensor | None = None) -> Tensor:
-        """σ (..., latent) of `answers` (..., ANSWERS) logits, which are asked for if it reads them.
+        """σ (..., latent); `answers` (..., ANSWERS) are the logits that it may read.
 
         Raises:
             ValueError: σ reads the answers, and they are not given.
