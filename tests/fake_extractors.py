@@ -21,6 +21,7 @@ from annotator.features.cache import FeatureCache
 STEP = 1600  # samples of one step of sound
 EXIT_CODE = 7
 NOTE = "note:"  # a file's path, which grows by a character, and harm to follow
+GATE = "gate:"  # a file's path, which is waited for
 
 
 @dataclass
@@ -88,6 +89,9 @@ def harm(word: str) -> None:
         path, _, word = word.removeprefix(NOTE).partition(" ")
         with Path(path).open("a", encoding="utf-8") as file:
             file.write(".")
+    if word.startswith(GATE):
+        while not Path(word.removeprefix(GATE)).exists():
+            time.sleep(0.01)
     match word:
         case "exit":
             os._exit(EXIT_CODE)
