@@ -238,13 +238,14 @@ def _extract(
             for segment in span
             if bounds(segment) in left
         ]
-        for event in _decode_span(path, info, span, works, stopping):
-            if isinstance(event, Extracted):
-                with clock.stage("cache"):
-                    cache.put(content_hash, event.segment, event.features, tools)
-            yield event
-        if stopping():
-            return
+        with closing(_decode_span(path, info, span, works)) as events:
+            for event in events:
+                if isinstance(event, Extracted):
+                    with clock.stage("cache"):
+                        cache.put(content_hash, event.segment, event.features, tools)
+                yield event
+                if stopping():
+                    return
 
 
 def _looked_up(
@@ -268,8 +269,7 @@ def _decode_span(
     info: MediaInfo,
     span: Sequence[Segment],
     works: list[ClipWork],
-    stopping: Callable[[], bool],
-) -> Iterator[Extracted | ClipFailed]:
+) -> Generator[Extracted | ClipFailed, None, None]:
     """Decode the span once, feeding every clip of `works`; each is yielded as its end passes."""
     if not works:
         return
@@ -291,7 +291,7 @@ def _decode_span(
                 if over:
                     waiting = [work for work in waiting if work not in over]
                     yield from map(_finish, over)
-                    if not waiting or stopping():
+                    if not waiting:
                         return
     except StageFailure as failure:
         for work in waiting:
