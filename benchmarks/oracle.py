@@ -19,7 +19,6 @@ from lddu_model.calibration import released_calibration
 from lddu_model.emotion_space import LabelAttention
 from lddu_model.encoder import EncoderLayer, SelfAttention, UnimodalEncoder
 from lddu_model.fusion import LabelLinear
-from lddu_model.gaussian import LatentDistribution
 
 MASKED = -10_000.0  # what BERT adds to the scores of padding; the released masks mark none
 
@@ -122,9 +121,8 @@ def _modality(net: LDDU, modality: str, x: Tensor) -> tuple[Tensor, Tensor, Tens
     encoded = _encode(cast(UnimodalEncoder, net.encoder[modality]), x, mask)
     attention = cast(LabelAttention, net.label_attention[modality])
     z = _look_up(attention, net.labels.weight, encoded)
-    latent = cast(LatentDistribution, net.latent[modality])
-    moments = latent(z)
-    return z, moments.mu, latent.sigma(moments)
+    mu, sigma = net.latent[modality](z)
+    return z, mu, sigma
 
 
 def _encode(encoder: UnimodalEncoder, x: Tensor, mask: Tensor) -> Tensor:

@@ -3,7 +3,9 @@
     python benchmarks/synthetic_truth.py --seeds 3 4 --clips 4000 --epochs 16
 
 Each row is trained on clips whose noise is drawn for each modality by itself, and measured on clips
-it has not seen: the Spearman correlation of ‖σ‖ with the true noise in each modality, and micro-F1
+it has not seen: the Spearman correlation of ‖σ‖ with the true noise in each modality, and of what
+of both is more or less than the clip's mean ("within": does σ tell which modality is noisy?); what
+an order by variance and by entropy gains over a random one (AUGRC of 1 - Jaccard); and micro-F1
 beside that of the exact posterior, which nothing can beat. All thresholds come from validation.
 Purity is what the contrastive loss is for: the share of the latent rows [μ/|μ| ; σ/|σ|] whose
 nearest neighbour is of the same modality, label and answer. Rises says of how many of the ways to
@@ -28,7 +30,9 @@ from annotator.learning.synthetic import Planted, World, plant
 from annotator.learning.training import train
 from annotator.metrics import multilabel
 from annotator.metrics.bootstrap import mean_sd
+from annotator.metrics.evaluate import Answers
 from annotator.metrics.inputs import Array
+from annotator.metrics.selective import augrc
 from annotator.metrics.thresholds import f1_thresholds
 from annotator.metrics.uncertainty import spearman
 from annotator.types import MODALITIES
@@ -64,6 +68,7 @@ ROWS: dict[str, tuple[str, ...]] = {
     "with label residual": ("network.label_residual=true",),
     "without recalibration": ("train.recalibrate=0",),
     "σ reads answers": ("network.sigma_of_answers=true",),
+    "σ reads answers, 0.5": ("network.sigma_of_answers=true", "network.sigma_dropout=0.5"),
     "σ reads answers, 0.8": ("network.sigma_of_answers=true", "network.sigma_dropout=0.8"),
 }
 
@@ -74,6 +79,8 @@ class Found:
 
     noise: tuple[float, ...]  # Spearman of ‖σ‖ with the noise; visual, audio, text
     other: float  # the largest correlation with another modality's noise, in size
+    within: float  # Spearman of σ and noise beside those of the clip's other modalities, the mean
+    gain: Mapping[str, float]  # of an order by the variance, and by the entropy
     purity: float  # share of latent rows whose nearest neighbour is of their class
     f1: float
     bayes_f1: float
@@ -94,15 +101,30 @@ def measure(planted: Planted, *assignments: str, corrupted: bool = False) -> Fou
     found = np.array(
         [[float(spearman(norms[:, i], noise[:, j])) for j in range(3)] for i in range(3)]
     )
+    beside, noisier = _beside(norms), _beside(noise)
     exact = (planted.truth[VALID].posterior, planted.truth[TEST].posterior)
     return Found(
         noise=tuple(found.diagonal().tolist()),
         other=float(np.abs(found - np.diag(found.diagonal())).max()),
+        within=float(np.mean([spearman(beside[:, m], noisier[:, m]) for m in range(3)])),
+        gain=_gains(valid, test),
         f1=_f1(valid.probability, valid.target, test.probability, test.target),
         purity=_purity(network, planted.dataset.split(TEST)[:NEIGHBOURS], cpu),
         bayes_f1=_f1(exact[0], valid.target, exact[1], test.target),
         rises=_rises(model, planted.dataset, cpu) if corrupted else {},
     )
+
+
+def _beside(values: Array) -> Array:
+    """(n, 3), how many times the clip's geometric mean each modality's value is, as a logarithm."""
+    logs = np.log(values)
+    return np.asarray(logs - logs.mean(axis=1, keepdims=True))
+
+
+def _gains(valid: Answers, test: Answers) -> dict[str, float]:
+    thresholds = f1_thresholds(valid.probability, valid.target)
+    loss = 1 - multilabel.sample_jaccard(test.probability, test.target, thresholds, empty=1.0)
+    return {by: float(augrc(getattr(test, by), loss).gain) for by in UNCERTAINTIES}
 
 
 def _purity(network: LDDU, examples: Sequence[Example], device: torch.device) -> float:
@@ -131,9 +153,11 @@ def show(name: str, found: Sequence[Found]) -> None:
     pure = mean_sd([f.purity for f in found]).mean
     row = "  ".join(f"{n.mean:+.2f} ± {n.sd:.2f}" for n in numbers)
     other = max(f.other for f in found)
+    within = mean_sd([f.within for f in found]).mean
+    gains = " ".join(f"{mean_sd([f.gain[u] for f in found]).mean:.3f}" for u in UNCERTAINTIES)
     rises = " ".join(f"{mean_sd([f.rises[u] for f in found]).mean:4.1f}" for u in UNCERTAINTIES)
     end = f"{below.mean:+.3f} ± {below.sd:.3f}    {pure:.2f}   {rises}"
-    print(f"{name:22} {row}   {other:.2f}   {end}", flush=True)
+    print(f"{name:22} {row}   {other:.2f}   {within:+.2f}   {gains}   {end}", flush=True)
 
 
 def main() -> None:
@@ -147,7 +171,8 @@ def main() -> None:
     torch.set_num_threads(1)
     corpora = {seed: plant(WORLD, options.clips, 500, 2000, seed) for seed in options.seeds}
     heads = "  ".join(f"{m:12}" for m in MODALITIES)
-    print(f"{'ρ(‖σ‖, true noise)':22} {heads}   other  mi-F1 below Bayes  purity  rises")
+    tail = "other  within  gains         mi-F1 below Bayes  purity  rises"
+    print(f"{'ρ(‖σ‖, true noise)':22} {heads}   {tail}")
     for name in options.rows:
         fixed = (*ROWS[name], f"train.epochs={options.epochs}")
         found = [

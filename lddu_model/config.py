@@ -62,7 +62,7 @@ class Config:
     components: int = 1  # Gaussians of a latent distribution; the paper has one
     constant_sigma: bool = False  # for ablation: σ is the prior's, 1, for every sample
     label_residual: bool = False  # whether Z keeps the label, see `LabelAttention`; paper: no
-    sigma_of_answers: bool = False  # whether σ reads them, see `LatentDistribution`; paper: no
+    sigma_of_answers: bool = False  # whether σ reads them, see `AnswerSpread`; paper: no
     fusion: Fusion = "released"  # how the two heads' answers are weighed, see `lddu_model.fusion`
     intensity: bool = False  # whether there is a head for the strength of each emotion
     dropout: float = 0.3  # encoders: embeddings, attention probabilities, residual branches

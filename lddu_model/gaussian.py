@@ -3,28 +3,16 @@
 A modality that a sample lacks tells nothing, so its distribution is the prior N(0, I).
 """
 
-from dataclasses import dataclass
 from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
 
+from lddu_model.config import MODALITIES
 from lddu_model.dropout import Dropout
 
 PRIOR_MU = 0.0
 PRIOR_SIGMA = 1.0
-ANSWERS = 2  # that σ may read: the logits of ŷ_dir and ŷ_μ
-ANSWERS_WIDTH = 16  # of the layer that reads them
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Moments:
-    """What is known of a latent distribution before its σ."""
-
-    trunk: Tensor  # (..., width), what μ and log σ² are computed of
-    mu: Tensor  # (..., latent), never in half precision
-    means: Tensor  # (..., components, latent) of a mixture, else μ
-    weight: Tensor | None  # (..., components, 1) of a mixture
 
 
 class LatentDistribution(nn.Module):
@@ -32,11 +20,6 @@ class LatentDistribution(nn.Module):
 
     Of a mixture of several Gaussians, weighed by a softmax, μ and σ are the moments of the whole.
     With a constant σ log σ² stays a layer, so that the other weights begin as they would with it.
-
-    How wrong an answer may be depends on the answer first, and a linear layer on the trunk cannot
-    compute it. With `of_answers` log σ² also has a small network that reads what the whole sample
-    is answered by the two heads that need no σ. Such a σ tells how sure the answer is, and less
-    of its own modality's noise (docs/measurements.md, "Planted truth").
     """
 
     def __init__(
@@ -47,7 +30,6 @@ class LatentDistribution(nn.Module):
         components: int = 1,
         *,
         constant_sigma: bool = False,
-        of_answers: bool = False,
         sigma_dropout: float = 0.0,
     ) -> None:
         super().__init__()
@@ -59,47 +41,53 @@ class LatentDistribution(nn.Module):
         self.mu = nn.Linear(widths[-1], components * latent)
         self.log_variance = nn.Linear(widths[-1], components * latent)
         self.mixture = nn.Linear(widths[-1], components) if components > 1 else None
-        self.of_answers = _reader(components * latent) if of_answers else None
         self.dropout = Dropout(sigma_dropout)
         for module in self.modules():
             if isinstance(module, nn.Linear):
                 nn.init.xavier_uniform_(module.weight)
 
-    def forward(self, z: Tensor) -> Moments:
-        """Of Z (..., hidden) all but σ, which may read what is answered by means of μ."""
-        x = self.trunk(z)
-        means = at_least_float32(self.mu(x))
+    def forward(self, z: Tensor) -> tuple[Tensor, Tensor]:
+        """Z (..., hidden) to μ and σ, (..., latent) each and never in half precision."""
+        mu, sigma = self._moments(self.trunk(z))
+        return mu, torch.full_like(sigma, PRIOR_SIGMA) if self.constant_sigma else sigma
+
+    def _moments(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        mu = at_least_float32(self.mu(x))
+        log_variance = at_least_float32(self.log_variance(self.dropout(x)))
         if self.mixture is None:
-            return Moments(x, means, means, None)
+            return mu, log_variance.mul(0.5).exp()
         weight = at_least_float32(self.mixture(x)).softmax(-1).unsqueeze(-1)
-        means = means.unflatten(-1, (self.components, -1))
-        return Moments(x, (weight * means).sum(-2), means, weight)
-
-    def sigma(self, of: Moments, answers: Tensor | None = None) -> Tensor:
-        """σ (..., latent); `answers` (..., ANSWERS) are the logits that it may read.
-
-        Raises:
-            ValueError: σ reads the answers, and they are not given.
-        """
-        log_variance = at_least_float32(self.log_variance(self.dropout(of.trunk)))
-        if self.of_answers is not None:
-            if answers is None:
-                raise ValueError("σ reads the answers: give them")
-            log_variance = log_variance + at_least_float32(self.of_answers(answers.detach()))
-        if of.weight is None:
-            sigma = log_variance.mul(0.5).exp()
-        else:
-            within = (of.weight * log_variance.view_as(of.means).exp()).sum(-2)
-            between = (of.weight * (of.means - of.mu.unsqueeze(-2)).square()).sum(-2)
-            sigma = (within + between).sqrt()
-        return torch.full_like(sigma, PRIOR_SIGMA) if self.constant_sigma else sigma
+        shape = (self.components, -1)
+        mu, log_variance = mu.unflatten(-1, shape), log_variance.unflatten(-1, shape)
+        mean = (weight * mu).sum(-2)
+        within = (weight * log_variance.exp()).sum(-2)
+        between = (weight * (mu - mean.unsqueeze(-2)).square()).sum(-2)
+        return mean, (within + between).sqrt()
 
 
-def _reader(outputs: int) -> nn.Sequential:
-    """Of the answers, what they add to log σ²."""
-    return nn.Sequential(
-        nn.Linear(ANSWERS, ANSWERS_WIDTH), nn.ReLU(), nn.Linear(ANSWERS_WIDTH, outputs)
-    )
+class AnswerSpread(nn.Module):
+    """How far σ is spread by what a label is answered: one factor for all modalities, above 0.
+
+    How wrong an answer may be depends first on the answer and on what it was made of, and a linear
+    layer on what μ is computed of cannot tell that. So a small network reads the logits of the two
+    heads that need no σ, to which no gradient goes back, and which modalities there are. What σ
+    tells of one modality beside another it leaves as it is.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        last = nn.Linear(16, 1)
+        nn.init.zeros_(last.weight)
+        nn.init.zeros_(last.bias)
+        self.log_variance = nn.Sequential(nn.Linear(2 + len(MODALITIES), 16), nn.ReLU(), last)
+
+    def forward(self, logit_direct: Tensor, logit_mu: Tensor, present: Tensor) -> Tensor:
+        """(B, q), the factor of each label's σ, 1 before any training; `present` is (B, 3) bool."""
+        answers = torch.stack([logit_direct, logit_mu], dim=-1).detach()
+        made_of = present.to(answers, non_blocking=True)[:, None, :].expand(*answers.shape[:2], -1)
+        read = torch.cat([answers, made_of], dim=-1)
+        log_variance: Tensor = at_least_float32(self.log_variance(read)).squeeze(-1)
+        return log_variance.mul(0.5).exp()
 
 
 def at_least_float32(x: Tensor) -> Tensor:

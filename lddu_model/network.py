@@ -10,7 +10,6 @@ adds nothing to that sum) and the other two as the prior, μ = 0 and σ = 1.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import cast
 
 import torch
 import torch.nn.functional as F  # noqa: N812 the name every torch reader expects
@@ -23,8 +22,8 @@ from lddu_model.fusion import fuse, label_heads, shared_head
 from lddu_model.gaussian import (
     PRIOR_MU,
     PRIOR_SIGMA,
+    AnswerSpread,
     LatentDistribution,
-    Moments,
     at_least_float32,
 )
 from lddu_model.packing import Steps, indices, real_steps
@@ -70,15 +69,6 @@ class Output:
         return norm * self.present[:, None, :].to(norm.device, non_blocking=True)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _Part:
-    """What one modality comes to before σ."""
-
-    z: Tensor  # (B, q, hidden), 0 where it is absent
-    mu: Tensor  # (B, q, d), PRIOR_MU where it is absent
-    moments: Moments  # of the n samples that have it
-
-
 class LDDU(nn.Module):
     """The network.
 
@@ -113,12 +103,13 @@ class LDDU(nn.Module):
                     c.latent,
                     c.components,
                     constant_sigma=c.constant_sigma,
-                    of_answers=c.sigma_of_answers,
                     sigma_dropout=c.sigma_dropout,
                 )
                 for m in MODALITIES
             }
         )
+        reads = c.sigma_of_answers and not c.constant_sigma
+        self.answer_spread = AnswerSpread() if reads else None
         self.head_direct = shared_head(3 * c.hidden, c.head_hidden, c.classifier_dropout)
         self.head_mu = label_heads(q, 3 * c.latent, c.head_hidden, c.classifier_dropout)
         self.head_sigma = label_heads(q, 3 * c.latent, c.head_hidden, c.classifier_dropout)
@@ -163,16 +154,14 @@ class LDDU(nn.Module):
         if not present.any(dim=1).all():
             sample = int((~present.any(dim=1)).nonzero()[0, 0])
             raise ValueError(f"sample {sample} has no modality: give visual, audio or text")
-        parts = [self._modality(m, steps[m]) for m in MODALITIES]
-        z = torch.stack([part.z for part in parts], dim=2)
-        mu = torch.stack([part.mu for part in parts], dim=2)
+        parts = zip(*(self._modality(m, steps[m]) for m in MODALITIES), strict=True)
+        z, mu, sigma = (torch.stack(part, dim=2) for part in parts)
         logit_direct = at_least_float32(self.head_direct(z.flatten(2)).squeeze(2))
         logit_mu = at_least_float32(self.head_mu(mu.flatten(2)).squeeze(2))
-        answers = torch.stack([logit_direct, logit_mu], dim=-1)
-        sigmas = [
-            self._sigma(m, p, steps[m], answers) for m, p in zip(MODALITIES, parts, strict=True)
-        ]
-        sigma = torch.stack(sigmas, dim=2)
+        if self.answer_spread is not None:
+            factor = self.answer_spread(logit_direct, logit_mu, present)[:, :, None, None]
+            here = present[:, None, :, None].to(factor.device, non_blocking=True)
+            sigma = torch.where(here, sigma * factor, sigma)
         intensity = self.head_intensity(mu.flatten(2)).squeeze(2) if self.head_intensity else None
         return Output(
             logit_direct=logit_direct,
@@ -185,20 +174,16 @@ class LDDU(nn.Module):
             intensity=None if intensity is None else F.softplus(at_least_float32(intensity)),
         )
 
-    def _modality(self, modality: Modality, steps: Steps) -> _Part:
-        """Z and μ of one modality."""
+    def _modality(self, modality: Modality, steps: Steps) -> tuple[Tensor, Tensor, Tensor]:
+        """Z (B, q, hidden), μ and σ (B, q, d) of one modality."""
         encoded = self.encoder[modality](steps.values, steps.packing)
         z = self.label_attention[modality](self.labels.weight, encoded, steps.packing)
-        moments: Moments = self.latent[modality](z)
-        return _Part(
-            _spread(z, steps.present, 0.0), _spread(moments.mu, steps.present, PRIOR_MU), moments
+        mu, sigma = self.latent[modality](z)
+        return (
+            _spread(z, steps.present, 0.0),
+            _spread(mu, steps.present, PRIOR_MU),
+            _spread(sigma, steps.present, PRIOR_SIGMA),
         )
-
-    def _sigma(self, modality: Modality, part: _Part, steps: Steps, answers: Tensor) -> Tensor:
-        """σ (B, q, d) of one modality; `answers` (B, q, 2) are of all."""
-        latent = cast(LatentDistribution, self.latent[modality])
-        own = answers[indices(steps.present, answers.device)] if latent.of_answers else None
-        return _spread(latent.sigma(part.moments, own), steps.present, PRIOR_SIGMA)
 
     def _checked(self, given: Mapping[Modality, Tensor | None]) -> dict[Modality, Tensor]:
         """The inputs in the network's float type, an empty sequence where a modality is None."""

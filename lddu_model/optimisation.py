@@ -9,9 +9,9 @@ from torch import nn
 LAYERS = {  # the parts of `LDDU`, from the features to the answer
     "encoders": ("encoder",),
     "emotion_space": ("labels", "label_attention", "latent"),
-    "heads": ("head_direct", "head_mu", "head_sigma", "head_intensity"),
+    "heads": ("head_direct", "head_mu", "head_sigma", "head_intensity", "answer_spread"),
 }
-SIGMA_PARTS = ("log_variance", "of_answers", "head_sigma")
+SIGMA_PARTS = ("log_variance", "head_sigma")
 
 
 def layer_of(parameter: str) -> str:

@@ -27,7 +27,7 @@ def variance(sigma_norm: Array, present: NDArray[np.bool_]) -> Array:
         (n,) scores, in the units of the latent space.
 
     >>> variance(np.array([[[3.0, 4.0, 99.0]]]), np.array([[True, True, False]])).round(3)
-    array([2.4])
+    array([3.536])
     """
     score: Array = joint_sigma(np.where(present[:, None, :], sigma_norm, np.nan)).mean(axis=1)
     return score

@@ -14,7 +14,6 @@ from annotator.metrics.inputs import Array, counts, ratio
 from annotator.metrics.ranking import before, steps
 
 MODALITIES = 3  # visual, audio, text
-SMALLEST_NORM = 1e-6  # of σ: its precision stays finite
 ENOUGH_RATERS = 2  # one rater cannot disagree
 
 
@@ -82,19 +81,18 @@ def agreement(
 
 
 def joint_sigma(sigma_norm: ArrayLike) -> Array:
-    """(n, q) of (n, q, 3): what is left of ‖σ‖ where the modalities of a clip are taken together.
+    """(n, q) of (n, q, 3): ‖σ‖ of the modalities that a clip has taken together.
 
-    Their precisions add up as in a product of Gaussians (Wu and Goodman 2018, arXiv 1802.05335):
-    (Σ ‖σ‖⁻²)^-½, so a clip is surer with a modality than without it. NaN for a clip without any.
-    The calibration in training takes their root mean square instead (`lddu_model.calibration`):
-    precisions would teach the surest modality alone.
+    Their root mean square, as the calibration in training takes it (`lddu_model.calibration`); NaN
+    for a clip without any. Adding up their precisions, as a product of Gaussians does, would order
+    clips by how many modalities they have, too (docs/measurements.md, "What σ of the starter stands
+    on").
 
-    >>> joint_sigma([[[3.0, 4.0, np.nan]]])
-    array([[2.4]])
+    >>> joint_sigma([[[3.0, 4.0, np.nan]]]).round(3)
+    array([[3.536]])
     """
-    norm = np.maximum(np.asarray(sigma_norm, np.float64), SMALLEST_NORM)
-    precision = np.nansum(norm**-2, axis=-1)
-    return np.asarray(np.where(precision > 0, precision, np.nan) ** -0.5)
+    norm = np.asarray(sigma_norm, np.float64)
+    return np.sqrt(ratio(np.nansum(norm**2, axis=-1), (~np.isnan(norm)).sum(axis=-1)))
 
 
 def vote_entropy(share: ArrayLike, raters: ArrayLike) -> Array:

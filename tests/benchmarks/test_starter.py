@@ -4,8 +4,10 @@ import numpy as np
 import pytest
 
 import starter
-from annotator.learning.dataset import Dataset
+from annotator.learning.dataset import Dataset, Example
 from annotator.metrics.evaluate import Answers
+from annotator.starter import labels
+from annotator.starter.copies import copy_name
 
 LABELS = ("happy", "sad")
 
@@ -59,3 +61,29 @@ def test_votes_for_none_are_votes():
     found = starter.votes(seen, resamples=0)
     assert found["variance"].value == pytest.approx(1)
     assert found["entropy"].value == pytest.approx(-1)
+
+
+def test_of_a_pair_a_label_is_present_where_half_of_its_parts_have_it():
+    probability, target = [[0.9, 0.2], [0.9, 0.2]], [[0.5, 0.3], [0.4, 0.9]]
+    made = part(starter.PAIRED, probability, target, [1, 2], [2, 1])
+    found = starter.gains(made, (0.5, 0.5), resamples=0)
+    assert found["variance"].value == pytest.approx(1)
+    assert found["variance less entropy"].value == pytest.approx(2)
+
+
+def test_pairs_are_made_of_originals_of_several_modalities():
+    def source(name: str, modality: str) -> Dataset:
+        examples = [
+            Example(copy_name(f"{name} {emotion}", copy), name, {modality: values}, target)
+            for emotion in (*labels.LABELS, labels.NEUTRAL)
+            for copy, values in enumerate((np.ones((2, 3)), np.zeros((2, 3))))
+            for target in [labels.one_hot(emotion)]
+        ]
+        return Dataset(name, labels.LABELS, {modality: 3}, {modality: "any@1"}, {"test": examples})
+
+    made = starter.paired([source("faces", "visual"), source("voices", "audio")], "test")
+    assert made.dimensions == {"visual": 3, "audio": 3}
+    assert len(made.split("test")) == starter.PAIRS
+    for clip in made.split("test"):
+        assert set(clip.features) == {"visual", "audio"}
+        assert all(values.all() for values in clip.features.values())

@@ -6,9 +6,9 @@ from dataclasses import fields
 import pytest
 import torch
 
-from lddu_model import untrained
+from lddu_model import LDDU, untrained
 from lddu_model.fusion import label_heads
-from lddu_model.gaussian import LatentDistribution
+from lddu_model.gaussian import AnswerSpread, LatentDistribution
 
 
 @pytest.mark.parametrize("labels", [("joy",), tuple("abcdefg"), tuple(map(str, range(30)))])
@@ -39,9 +39,17 @@ def test_only_with_the_residual_a_held_still_face_tells_the_labels_apart(make_ne
         assert (apart > 1e-3) == residual, "the published network says one thing of all labels"
 
 
+def taught(net: LDDU) -> LDDU:
+    """What σ reads of the answers begins as nothing; here it is something."""
+    if net.answer_spread is not None:
+        with torch.no_grad():
+            net.answer_spread.log_variance[-1].weight.normal_()
+    return net
+
+
 @pytest.mark.parametrize("components", [1, 3])
 def test_sigma_reads_the_answers_of_its_own_sample_alone(make_net, make_batch, components):
-    net, batch = make_net(sigma_of_answers=True, components=components), make_batch(3)
+    net, batch = taught(make_net(sigma_of_answers=True, components=components)), make_batch(3)
     sizes = {f"{m}_length": torch.tensor([x.shape[1]] * 3) for m, x in batch.items()}
     sizes["audio_length"][1] = 0
     whole = net(**batch, **sizes)
@@ -56,25 +64,46 @@ def test_sigma_reads_the_answers_of_its_own_sample_alone(make_net, make_batch, c
 @pytest.mark.parametrize("head", ["head_direct", "head_mu"])
 @pytest.mark.parametrize("reads", [False, True])
 def test_another_answer_is_another_sigma_only_where_it_is_read(make_net, make_batch, reads, head):
-    net, batch = make_net(sigma_of_answers=reads), make_batch(3)
+    net, batch = taught(make_net(sigma_of_answers=reads)), make_batch(3)
     before = net(**batch).sigma
     with torch.no_grad():
         getattr(net, head)[-1].bias.add_(2.0)
     assert torch.equal(net(**batch).sigma, before) != reads
 
 
+def test_an_answer_spreads_all_modalities_alike_and_none_that_is_absent(make_net, make_batch):
+    net, batch = make_net(sigma_of_answers=True), make_batch(3)
+    sizes = {f"{m}_length": torch.tensor([x.shape[1]] * 3) for m, x in batch.items()}
+    sizes["audio_length"][1] = 0
+    before = net(**batch, **sizes).sigma
+    factor = taught(net)(**batch, **sizes).sigma / before
+    assert torch.equal(factor[1, :, 1], torch.ones_like(factor[1, :, 1]))
+    own = factor[[0, 2]].flatten(2)
+    torch.testing.assert_close(own, own[..., :1].expand_as(own))
+    assert own.std() > 0.01
+
+
+def test_what_an_answer_was_made_of_spreads_it_too():
+    spread = AnswerSpread()
+    logit, made_of = torch.zeros(4, 2), torch.tensor([[1, 1, 1], [1, 1, 0], [0, 1, 1], [0, 1, 0]])
+    assert torch.equal(spread(logit, logit, made_of.bool()), torch.ones(4, 2))
+    with torch.no_grad():
+        spread.log_variance[-1].weight.normal_()
+    assert len(spread(logit, logit, made_of.bool())[:, 0].unique()) == 4
+
+
+def test_a_constant_sigma_reads_nothing(make_net, make_batch):
+    net = make_net(sigma_of_answers=True, constant_sigma=True)
+    assert net.answer_spread is None
+    assert torch.equal(net(**make_batch(3)).sigma.unique(), torch.ones(1))
+
+
 def test_what_sigma_is_taught_does_not_reach_the_answers(make_net, make_batch):
-    net = make_net(sigma_of_answers=True)
+    net = taught(make_net(sigma_of_answers=True))
     net(**make_batch(3)).sigma.sum().backward()
-    taught = {name for name, p in net.named_parameters() if p.grad is not None and p.grad.any()}
-    assert any(".of_answers." in name for name in taught)
-    assert not any(name.startswith("head_") or ".mu." in name for name in taught)
-
-
-def test_a_sigma_that_reads_answers_wants_them():
-    latent = LatentDistribution(hidden=4, widths=(4,), latent=2, of_answers=True)
-    with pytest.raises(ValueError, match="σ reads the answers"):
-        latent.sigma(latent(torch.zeros(1, 4)))
+    reached = {name for name, p in net.named_parameters() if p.grad is not None and p.grad.any()}
+    assert any(name.startswith("answer_spread.") for name in reached)
+    assert not any(name.startswith("head_") or ".mu." in name for name in reached)
 
 
 def test_each_label_has_its_own_head():
@@ -152,5 +181,5 @@ def test_a_large_variance_survives_half_precision():
         latent.log_variance.weight.zero_()
         latent.log_variance.bias.fill_(40.0)  # σ = e²⁰, float16 ends at e¹¹
     with torch.autocast("cpu", dtype=torch.float16):
-        sigma = latent.sigma(latent(torch.zeros(1, 4)))
+        _, sigma = latent(torch.zeros(1, 4))
     torch.testing.assert_close(sigma, torch.full((1, 2), 4.8516e8), rtol=1e-3, atol=0)

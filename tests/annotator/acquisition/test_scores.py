@@ -46,17 +46,20 @@ def test_bald_sees_disagreement():
     assert scores.bald(unsure_alike)[0] < 0.01
 
 
-def test_variance_adds_precisions_and_averages_labels():
+def test_variance_takes_the_mean_square_of_modalities_and_the_mean_of_labels():
     sigma = np.array([[[3.0, 4.0, np.nan], [1.0, np.nan, np.nan]]])
     both, one = [True, True, False], [True, False, False]
-    assert scores.variance(sigma[:, :1], np.array([both])) == pytest.approx([2.4])
+    assert scores.variance(sigma[:, :1], np.array([both])) == pytest.approx([12.5**0.5])
     assert scores.variance(sigma, np.array([one])) == pytest.approx([2.0])
 
 
 @given(arrays(np.float64, (4, 2, 3), elements=st.floats(0, 50)))
-def test_a_clip_that_loses_a_modality_is_less_sure(sigma):
-    whole, less = np.ones((4, 3), dtype=bool), np.tile([True, True, False], (4, 1))
-    assert (scores.variance(sigma, less) >= scores.variance(sigma, whole)).all()
+def test_a_clip_is_not_surer_for_having_more_modalities(sigma):
+    found = scores.variance(sigma, np.ones((4, 3), dtype=bool))
+    alone = [scores.variance(sigma, np.tile(np.arange(3) == m, (4, 1))) for m in range(3)]
+    assert (found >= np.min(alone, axis=0) - 1e-9).all()
+    same = np.repeat(sigma[:, :, :1], 3, axis=2)
+    assert scores.variance(same, np.ones((4, 3), dtype=bool)) == pytest.approx(alone[0])
 
 
 @given(arrays(np.float64, (4, 2, 3), elements=st.floats(0, 50)), st.floats(1.01, 3))
