@@ -4,9 +4,10 @@
     python benchmarks/sigma.py build/starter/corpus
 
 All else of the network stays as it is, so every row has the same answers but for traces. `trunk`
-is a linear layer on the hidden layer that μ is computed of too, as published; `answers` are the
-logits of ŷ_dir and ŷ_μ. A row is the gain of the variance over a random order (AUGRC, of the
-corpora's test splits, see benchmarks/starter.py) less that of the entropy, with 95 % intervals.
+is a linear layer on the hidden layer that μ is computed of too, as published; `answers` a factor of
+the logits of ŷ_dir and ŷ_μ and of which modalities there are. A row is the gain of the variance
+over a random order (AUGRC, of the corpora's test splits, see benchmarks/starter.py) less that of
+the entropy, with 95 % intervals.
 
 The last two columns are of clips of two or three modalities, paired by emotion of those splits:
 once with the variance as `annotate` has it, the root mean square over the modalities, and once with

@@ -42,7 +42,7 @@ def test_agreement_pools_and_parts():
     for place in np.ndindex(error.shape):
         here = [s for s in sigma[place] if not math.isnan(s)]
         if here:
-            whole[place] = sum(s**-2 for s in here) ** -0.5
+            whole[place] = (sum(s**2 for s in here) / len(here)) ** 0.5
 
     def expected(x, y):
         return stats.spearmanr(x.ravel(), y.ravel(), nan_policy="omit").statistic
