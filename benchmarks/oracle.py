@@ -24,7 +24,11 @@ MASKED = -10_000.0  # what BERT adds to the scores of padding; the released mask
 
 
 def forward(net: LDDU, given: Mapping[str, Tensor]) -> Output:
-    """The network's answer to padded features, (B, T, dim) for each modality."""
+    """The network's answer to padded features, (B, T, dim) for each modality.
+
+    Of a network as published: one whose σ reads answers, or whose Z keeps the label, is refused.
+    """
+    assert not (net.config.sigma_of_answers or net.config.label_residual)
     zs, mus, sigmas = zip(*(_modality(net, m, given[m]) for m in MODALITIES), strict=True)
     z, mu, sigma = (torch.stack(parts, dim=2) for parts in (zs, mus, sigmas))
     return Output(

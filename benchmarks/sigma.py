@@ -39,7 +39,7 @@ from lddu_model.optimisation import everywhere
 from starter import CPU, ONE, PAIRED, SEVERAL, Part, gains, print_table, read_parts
 
 TRUNK = ".log_variance.weight"
-SPREAD = ("answer_spread.log_variance.2.weight", "answer_spread.log_variance.2.bias")
+SPREAD = "answer_spread."
 LESS = "variance less entropy"
 
 
@@ -63,13 +63,13 @@ WAYS = {
 
 
 def taught(model: Checkpoint, way: Way, corpus: Dataset, settings: Settings) -> LDDU:
-    """The model's network with a σ that was taught so, from nothing."""
+    """The model's network with a σ whose last layers were taught so, from nothing."""
     network = untrained(replace(model.network.config, **way.config), settings.train.seed)
     weights = model.network.state_dict()
-    known = network.state_dict().keys() & weights.keys()
+    known = {name for name in network.state_dict() if not name.startswith(SPREAD)}
     network.load_state_dict({name: weights[name] for name in known}, strict=False)
     for name, parameter in network.named_parameters():
-        if name.endswith((TRUNK, *SPREAD)):
+        if name.endswith(TRUNK):
             nn.init.zeros_(parameter)
     recalibrate(network, corpus, settings, CPU, Ranks(), Unwatched(), way.rate_of)
     return network

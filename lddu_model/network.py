@@ -108,8 +108,7 @@ class LDDU(nn.Module):
                 for m in MODALITIES
             }
         )
-        reads = c.sigma_of_answers and not c.constant_sigma
-        self.answer_spread = AnswerSpread() if reads else None
+        self.answer_spread = AnswerSpread() if c.sigma_of_answers else None
         self.head_direct = shared_head(3 * c.hidden, c.head_hidden, c.classifier_dropout)
         self.head_mu = label_heads(q, 3 * c.latent, c.head_hidden, c.classifier_dropout)
         self.head_sigma = label_heads(q, 3 * c.latent, c.head_hidden, c.classifier_dropout)
@@ -158,7 +157,7 @@ class LDDU(nn.Module):
         z, mu, sigma = (torch.stack(part, dim=2) for part in parts)
         logit_direct = at_least_float32(self.head_direct(z.flatten(2)).squeeze(2))
         logit_mu = at_least_float32(self.head_mu(mu.flatten(2)).squeeze(2))
-        if self.answer_spread is not None:
+        if self.answer_spread is not None and not self.config.constant_sigma:
             factor = self.answer_spread(logit_direct, logit_mu, present)[:, :, None, None]
             here = present[:, None, :, None].to(factor.device, non_blocking=True)
             sigma = torch.where(here, sigma * factor, sigma)

@@ -2,8 +2,8 @@
 
 The clips a corruption cannot touch are left out of its curve, clean or not. Uncertainty is compared
 clip by clip with the clean input. `variance` is made of ‖σ‖, of which each modality's sees that
-modality alone; what is lost with a modality is its precision. `entropy` is that of ŷ, which sees
-all.
+modality alone, but for a factor that reads the answer where the network has one. `entropy` is that
+of ŷ, which sees all.
 """
 
 from collections.abc import Mapping, Sequence

@@ -23,8 +23,8 @@ BY_PROBABILITY = 0.5
 SPEARMAN = 0.1  # Cohen 1988: less is below a small effect
 SIGMA_REMEDY = (
     "give the calibration more weight (loss.lambda_), make sure that loss.calibration is error and "
-    "not released, compare σ only of clips that lack the same modalities, and rank by entropy "
-    "rather than variance meanwhile"
+    "not released, let σ read the answers (network.sigma_of_answers), and rank by entropy rather "
+    "than variance meanwhile"
 )
 PROBABILITY_REMEDY = (
     "stop earlier (train.patience), regularise more (network.dropout, train.weight_decay), and "
