@@ -122,11 +122,14 @@ def test_leaving_ends_workers_that_are_stuck_in_bounded_time(tmp_path, sound):
 
 
 def test_asked_to_stop_it_finishes_the_clip_and_begins_no_file(tmp_path, sound):
-    asked = tmp_path / "asked"
-    jobs = iter([job(0, sound, "good", f"{fakes.GATE}{asked}", "good"), job(1, sound, "good")])
+    begun, asked = tmp_path / "begun", tmp_path / "asked"
+    second = f"{fakes.NOTE}{begun} {fakes.GATE}{asked}"
+    jobs = iter([job(0, sound, "good", second, "good"), job(1, sound, "good")])
     with engine(tmp_path) as running:
         kinds = []
         for _, event in running.run(jobs):
+            while not begun.exists():
+                time.sleep(0.01)
             running.finish_clips_in_flight()
             asked.touch()
             kinds.append(type(event))
