@@ -13,6 +13,8 @@ from lddu_model.dropout import Dropout
 
 PRIOR_MU = 0.0
 PRIOR_SIGMA = 1.0
+ANSWERS = 2  # that σ may read: the logits of ŷ_dir and ŷ_μ
+ANSWERS_WIDTH = 16  # of the layer that reads them
 
 
 class LatentDistribution(nn.Module):
@@ -76,10 +78,11 @@ class AnswerSpread(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        last = nn.Linear(16, 1)
+        last = nn.Linear(ANSWERS_WIDTH, 1)
         nn.init.zeros_(last.weight)
         nn.init.zeros_(last.bias)
-        self.log_variance = nn.Sequential(nn.Linear(2 + len(MODALITIES), 16), nn.ReLU(), last)
+        first = nn.Linear(ANSWERS + len(MODALITIES), ANSWERS_WIDTH)
+        self.log_variance = nn.Sequential(first, nn.ReLU(), last)
 
     def forward(self, logit_direct: Tensor, logit_mu: Tensor, present: Tensor) -> Tensor:
         """(B, q), the factor of each label's σ, 1 before any training; `present` is (B, 3) bool."""
